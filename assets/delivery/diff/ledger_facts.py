@@ -46,7 +46,7 @@ class LedgerFacts:
         undo_holds: UNDO_HOLD_SCHEMA: values that an undo took back; not sent again until source or workflow changes.
         manual_links: MANUAL_LINK_SCHEMA: target records that a person linked.
         upstream: UPSTREAM_SCHEMA: records of other workflows, which may be parents.
-        lost_creates: LOST_CREATE_SCHEMA: records that may exist without our key; not created before a person decides.
+        lost_creates: LOST_CREATE_SCHEMA: records that may exist without our key, about which no person decided since.
         near: NEAR_SCHEMA: records that are nearly the same as others; not created before a person decides.
         deleted: DELETED_SCHEMA: records that the target no longer has, unless the workflow creates them again, and
             those that it no longer shows although it does not list them as deleted.
@@ -92,7 +92,7 @@ def read_ledger_facts(
         read_undo_holds(con, workflow.name).join(decided, on=KEY, how="anti", maintain_order="left"),
         read_manual_links(con, workflow.name),
         read_upstream(con, workflow.spec.upstream),
-        read_lost_creates(con, workflow.name),
+        read_lost_creates(con, workflow.name).join(decided, on=KEY, how="anti", maintain_order="left"),
         deleted=_read_deleted(con, workflow, unverified, hidden),
     )
 
@@ -132,15 +132,15 @@ def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFr
 
     And gone (bool): the record was deleted in the target and is not created again, or the target hides it, so that no
     rule may find another one for it. A record that a lost create may have made, or that is nearly the same as another
-    one, becomes ambiguous, unless it has a match or a person decided.
+    one, becomes ambiguous, unless it has a match or a person decided since.
     """
 
     def same(fact: str) -> pl.Expr:
         unchanged = (pl.col(f"{fact}_hash") == pl.col("payload_hash")) & (pl.col(f"{fact}_version") == version)
         return unchanged.fill_null(value=False)
 
-    matched = _undecided(matched, facts, facts.lost_creates, LOST_CREATE)
-    matched = _undecided(matched, facts, facts.near, NEAR)
+    matched = _undecided(matched, facts.lost_creates, LOST_CREATE)
+    matched = _undecided(matched, facts.near.join(facts.manual_links, on=KEY, how="anti"), NEAR)
     matched = matched.join(facts.deleted, on=KEY, how="left", maintain_order="left")
     matched = matched.join(facts.rejected, on=KEY, how="left", maintain_order="left")
     matched = matched.join(facts.undo_holds, on=KEY, how="left", maintain_order="left")
@@ -156,11 +156,10 @@ def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFr
     )
 
 
-def _undecided(matched: pl.DataFrame, facts: LedgerFacts, claims: pl.DataFrame, how: str) -> pl.DataFrame:
-    """Make unmatched records ambiguous that may be others: KEY and the others in words, unless a person decided."""
+def _undecided(matched: pl.DataFrame, claims: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Make unmatched records ambiguous that may be others: KEY and the others in words."""
     (text,) = (name for name in claims.columns if name not in KEY)
-    undecided = claims.join(facts.manual_links, on=KEY, how="anti")
-    matched = matched.join(undecided, on=KEY, how="left", maintain_order="left")
+    matched = matched.join(claims, on=KEY, how="left", maintain_order="left")
     unmatched = pl.col("target_id").is_null() & (pl.col("candidates") == 0) & (pl.col("disposition") == DELIVER)
     claimed = unmatched & pl.col(text).is_not_null()
     matched = set_where(matched, claimed, candidates=2, matched_by=pl.lit(how), claimants=pl.col(text))

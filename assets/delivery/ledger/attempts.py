@@ -137,6 +137,15 @@ def existing_before(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, 
     return dict(con.execute(query, [workflow]).fetchall())
 
 
+def made_by(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:
+    """Return by target id the create that is known to have made the record: the first, if another found it again."""
+    query = (
+        "select target_id, arg_min(attempt_id, position) from sync_attempts where workflow = ? and action = 'create'"
+        " and state in ('confirmed', 'found') and target_id is not null group by all"
+    )
+    return dict(con.execute(query, [workflow]).fetchall())
+
+
 def creates_carry_key(con: duckdb.DuckDBPyConnection, workflow: str) -> bool:
     """Return whether the response to the last create had our key, so that creates leave no record without it."""
     query = (

@@ -17,12 +17,13 @@ from assets.delivery.ledger.attempts import (
     ambiguous_creates,
     creates_carry_key,
     existing_before,
+    made_by,
     open_intents,
     owner_of,
     write_attempts,
 )
 from assets.delivery.ledger.freshness import require_current_target_state
-from assets.delivery.ledger.links import read_manual_links
+from assets.delivery.ledger.links import decided_since, read_manual_links
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.recovery import mark_uncertain
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed, parse_existing
@@ -32,6 +33,9 @@ from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.target import UNFINISHED, Action, Write
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
+
+_ABSENT = "the target does not have it; decided again"
+_DENIED = "a person decided that it is none of the target's records; decided again"
 
 Row = Mapping[str, Any]
 Image = Mapping[str, str | None]
@@ -49,6 +53,8 @@ class _Known:
         linked: Target ids that belong to other records.
         existing: `existing_ids` by attempt.
         chosen: Target ids that people linked, by record.
+        denied: Records of which a person decided, after all that was sent of them, that they are none in the target.
+        made: The attempt that is known to have made a target record, by target id.
         carry_key: Whether a create leaves no record without our key, as far as seen.
     """
 
@@ -59,6 +65,8 @@ class _Known:
     linked: frozenset[str]
     existing: Mapping[str, str]
     chosen: Mapping[SourceKey, str]
+    denied: frozenset[SourceKey]
+    made: Mapping[str, str]
     carry_key: bool
 
 
@@ -85,7 +93,8 @@ def resolve_intents(run: RunContext) -> None:
     resolved, written = [], {}
     for intent in intents:
         row = actual.get(intent.attempt_id)
-        end = _resolved(intent, row, images[intent.attempt_id], possible.get(intent.attempt_id), run)
+        absent = _DENIED if SourceKey(intent.source, intent.source_id) in known.denied else _ABSENT
+        end = _resolved(intent, row, images[intent.attempt_id], possible.get(intent.attempt_id), run, absent)
         if intent in known.open or end.state != AttemptState.AMBIGUOUS:
             resolved.append(end)
         if row:
@@ -102,7 +111,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
     workflow = run.workflow
     waiting, ambiguous = open_intents(con, workflow.name), ambiguous_creates(con, workflow.name)
     if not waiting and not ambiguous:
-        return _Known((), (), {}, {}, frozenset(), {}, {}, carry_key=True)
+        return _Known((), (), {}, {}, frozenset(), {}, {}, frozenset(), {}, carry_key=True)
     require_current_target_state(con, workflow)
     rows = read_frame(con, f"from {quoted(workflow.target_state)}").iter_rows(named=True)
     keys = [SourceKey(each.source, each.source_id) for each in (*waiting, *ambiguous)]
@@ -114,6 +123,8 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
     linked = con.execute(
         "select target_id from sync_links where workflow = ? and target_id is not null", [workflow.name]
     ).fetchall()
+    chosen = {SourceKey(*key): target_id for *key, target_id in read_manual_links(con, workflow.name).iter_rows()}
+    since = [SourceKey(*key) for key in decided_since(con, workflow.name).iter_rows()]
     return _Known(
         waiting,
         ambiguous,
@@ -121,7 +132,9 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
         {SourceKey(row["source"], row["source_id"]): row for row in mart},
         frozenset(row[0] for row in linked),
         existing_before(con, workflow.name),
-        {SourceKey(*key): chosen for *key, chosen in read_manual_links(con, workflow.name).iter_rows() if chosen},
+        {key: target_id for key, target_id in chosen.items() if target_id},
+        frozenset(key for key in since if not chosen[key]),
+        made_by(con, workflow.name),
         creates_carry_key(con, workflow.name),
     )
 
@@ -129,14 +142,17 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
 def _by_id_or_key(
     known: _Known, intents: Sequence[Attempt], images: Mapping[str, Image | None], key_field: str
 ) -> dict[str, Row]:
-    """Return the target's record of each attempt that has one, by its target id, our key, or a person's link."""
+    """Return the target's record of each attempt that has one, by its target id, our key, or a person's link.
+
+    A record that another create made is not that of this one.
+    """
     by_key = {row["external_id"]: row for row in known.target_state.values() if row["external_id"]}
     found = {}
     for intent in intents:
         desired = known.mart.get(SourceKey(intent.source, intent.source_id), {})
         key = (images[intent.attempt_id] or {}).get(key_field) or desired.get(key_field)
         row = known.target_state.get(intent.target_id or "") or by_key.get(key) or _chosen(known, intent)
-        if row:
+        if row and (intent.action != Action.CREATE or known.made.get(row["target_id"]) in {None, intent.attempt_id}):
             found[intent.attempt_id] = row
     return found
 
@@ -155,7 +171,9 @@ def _unkeyed(
     lost = [
         intent
         for intent in missing
-        if intent.action == Action.CREATE and (not known.carry_key or intent.code == AFTER_BACKUP)
+        if intent.action == Action.CREATE
+        and (not known.carry_key or intent.code == AFTER_BACKUP)
+        and SourceKey(intent.source, intent.source_id) not in known.denied
     ]
     creates = []
     for intent in lost:
@@ -178,7 +196,7 @@ def _image(intent: Attempt, cipher: Cipher) -> Image | None:
 
 
 def _resolved(
-    intent: Attempt, actual: Row | None, image: Image | None, possible: Possible | None, run: RunContext
+    intent: Attempt, actual: Row | None, image: Image | None, possible: Possible | None, run: RunContext, absent: str
 ) -> Attempt:
     """Return the outcome: a create arrived if its record exists, a change if the target shows its values.
 
@@ -186,7 +204,7 @@ def _resolved(
     """
     created = intent.action == Action.CREATE
     arrived = actual is not None and (created or (image is not None and _shows(image, actual)))
-    state, reason = AttemptState.ABSENT, "the target does not have it; decided again"
+    state, reason = AttemptState.ABSENT, absent
     if arrived:
         state, reason = AttemptState.FOUND, "the target has it"
     elif possible and possible.target_ids:

@@ -55,15 +55,19 @@ def unkeyed(sandbox: Sandbox) -> list[str]:
     return [option["name"] for option in sandbox.precoro.options()[3:] if not option["external_id"]]
 
 
-def killed(folder: Path, skip: int, *below: Mapping[str, Any]) -> None:
+def killed(folder: Path, skip: int, *below: Mapping[str, Any], run_id: str = "killed") -> None:
     """Let a run end at a request of its delivery, and leave the ledger as a kill does: without any outcome."""
     with opened(folder, "precoro") as runner:
-        runner.stage(*RECORDS, below=below or BELOW).plan("killed")
+        runner.stage(*RECORDS, below=below or BELOW).plan(run_id)
         failpoints.arm("request_begins", skip=skip, strike=_interrupt)
         with pytest.raises(KeyboardInterrupt):
-            runner.send("killed")
+            runner.send(run_id)
         with runner.warehouse.writer() as con:
-            con.execute("delete from sync_attempts where state <> 'intent' and run_id = 'killed'")
+            con.execute(
+                "delete from sync_attempts where run_id = ? and state <> 'intent'"
+                " and attempt_id in (select attempt_id from sync_attempts where run_id = ? and state = 'intent')",
+                [run_id, run_id],
+            )
 
 
 def _interrupt() -> None:
@@ -305,6 +309,29 @@ def test_options_that_are_indistinguishable_wait_for_a_person(sandbox: Sandbox, 
         assert {action for action, _ in runner.run().values()} == {"unchanged"}
     assert ours(sandbox) == OURS
     assert len(unkeyed(sandbox)) == (2 if answer == "new" else 1)
+
+
+def test_a_persons_answer_covers_the_creates_before_it_and_no_later_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The lost create did not make the record that the answer lets the next run make; that one may be lost as well."""
+    switch(sandbox)
+    killed(tmp_path, PATCH_OF_CUSTOMER)
+    sandbox.precoro.add_option("Company 1")
+    with opened(tmp_path, "precoro") as runner:
+        assert runner.run()["1"][0] == "ambiguous"
+        decide(runner, "customers", "1", None)
+    killed(tmp_path, PATCH_OF_CUSTOMER, run_id="killed again")
+    with opened(tmp_path, "precoro") as runner:
+        assert states(runner, "1") == ["intent", "ambiguous", "absent", "intent"]
+    sandbox.precoro.add_option("Company 1")
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.runs = iter([7, 8, 9])
+        assert runner.run()["1"][0] == "ambiguous"
+        decide(runner, "customers", "1", None)
+        runner.run()
+        assert {action for action, _ in runner.run().values()} == {"unchanged"}
+        assert states(runner, "1") == [*["intent", "ambiguous", "absent"] * 2, "intent", "confirmed"]
+    assert ours(sandbox) == OURS
 
 
 def test_a_person_who_removes_one_of_the_two_answers_as_well(sandbox: Sandbox, tmp_path: Path) -> None:
