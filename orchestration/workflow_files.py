@@ -15,6 +15,8 @@ from assets.delivery.spec.yaml_file import WorkflowFileError
 from orchestration.automation.groups import GroupsFile, load_groups
 from orchestration.configuration.settings import MillpondSettings
 
+MAX_NAME = 100  # characters of a workflow's name: it is part of folders, files and tables
+
 
 @dataclass(frozen=True)
 class UserFiles:

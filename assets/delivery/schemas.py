@@ -39,7 +39,7 @@ LEFT_SILENTLY = (MISSING, "flag_blank", "condition_blank")
 
 FORGOTTEN = "forgotten"  # reason code of a record whose personal values were erased
 # reason codes of a record whose target record is gone, and of one that the target no longer shows, without saying why
-DELETED, NOT_SHOWN = "deleted_in_target", "not_shown_in_target"
+DELETED, NOT_SHOWN, NOT_ASKED = "deleted_in_target", "not_shown_in_target", "not_asked"
 PARENT_MISSING = "parent_missing"  # reason code of a record that is not sent: its parent is not in the target
 
 INPUT_HASH = "input_hash"

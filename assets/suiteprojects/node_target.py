@@ -99,6 +99,10 @@ class NodeTarget(SuiteProjectsTarget):
                 return trees.tree(found[0])
         return None
 
+    def _requested(self, fields: Sequence[str]) -> list[str]:
+        """Add those that our key and the depth are made of; responses to writes are reduced to what is requested."""
+        return list(dict.fromkeys([*super()._requested(fields), self._id_field, "levelid"]))
+
     def _decoded(self, record: Record, fields: Iterable[str]) -> Record:  # noqa: ARG002 - a node has all fields
         if self._tree:
             self._tree.nodes[str(record["id"])] = record  # a new one is needed for the paths of its children

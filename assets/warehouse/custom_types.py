@@ -3,8 +3,9 @@
 netsuite_fields (type of each custom field)  ->  cast_custom_fields()  ->  the same statement, with casts
 
 A field of unknown type stays text. So does a field with a value that its type cannot hold: a failed cast would clear
-the field in every target; mappings then type it value by value. A number with a fraction or more digits than its
-type keeps gives the field a wider type; so it is with the numbers among NetSuite's own fields.
+the field in every target. A number with a fraction or more digits than its type keeps gives the field a wider type;
+so it is with the numbers among NetSuite's own fields. Mappings type both kinds of fields value by value: one record's
+number changes the texts and quotients of no other record.
 """
 
 import re
@@ -36,6 +37,9 @@ CASTS: Mapping[str, str] = MappingProxyType(
 WIDER: Mapping[str, Sequence[str]] = MappingProxyType(
     {"integer": ("integer", "number", "decimal"), "number": ("number", "decimal")}
 )
+_DECIMAL = "DECIMAL(38,18)"
+# types of a column by that of its field, if one value does not fit
+_WIDENED: Mapping[str, Sequence[str]] = MappingProxyType({"integer": ("DOUBLE", _DECIMAL), "number": (_DECIMAL,)})
 _DIGITS = r"[+-]?(\d+(\.\d{{0,18}})?|\.\d{{1,18}})"
 _NUMBER = (
     "(regexp_full_match(trim({0}), '" + _DIGITS + r"([eE][+-]?\d+)?') and abs(try_cast({0} as double)) < 1e19"
@@ -104,26 +108,32 @@ def _exact(con: duckdb.DuckDBPyConnection, definition: Statement, found: re.Matc
     return decimal if con.execute(query).fetchall()[0][0] else double
 
 
-def uncast_fields(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Sequence[str]]:
-    """Return the custom fields of a staging table that stay text although they have a type: the types to try."""
+def fields_by_value(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, Sequence[str]]:
+    """Return the columns of a staging table that one value made text, or a wider number: the types to try by value."""
     types, known = read_field_types(con, table.removeprefix(PREFIX)), columns_of(con, table)
+    types = {**{name: "number" for name, kind in known.items() if kind == _DECIMAL}, **types}
     return {
         name: WIDER.get(kind, (kind,))
         for name, kind in sorted(types.items())
-        if kind in CASTS and known.get(name) == "VARCHAR"
+        if kind in CASTS and (known.get(name) == "VARCHAR" or (kind in WIDER and known.get(name) in _WIDENED[kind]))
     }
 
 
 def kind_of_value(name: str, kinds: Sequence[str]) -> str:
-    """Return SQL for the first of these types that holds a field's value, the first one of a blank; null if none."""
-    branches = [f"when coalesce(trim({quoted(name)}), '') = '' then '{kinds[0]}'"]
-    branches += [f"when {_keeps(name, kind)} then '{kind}'" for kind in kinds]
+    """Return SQL for the first of these types that holds a column's value, the first one of a blank; null if none."""
+    text = _text(name)
+    branches = [f"when coalesce(trim({text}), '') = '' then '{kinds[0]}'"]
+    branches += [f"when {_keeps(text, kind)} then '{kind}'" for kind in kinds]
     return f"case {' '.join(branches)} end"
 
 
 def as_kind(name: str, kind: str) -> str:
-    """Return SQL for a field's value as a type; null if it is blank, or cannot be cast."""
-    return f"case when trim({quoted(name)}) <> '' then {_cast(name, kind)} end"
+    """Return SQL for a column's value as a type; null if it is blank, or cannot be cast."""
+    return f"case when trim({_text(name)}) <> '' then {CASTS[kind].format(_text(name))} end"
+
+
+def _text(name: str) -> str:
+    return f"cast({quoted(name)} as varchar)"
 
 
 def _cast(name: str, kind: str) -> str:
@@ -140,7 +150,7 @@ def _castable(
         present = [each for each in tried if each[0] in columns_of(con, table)]
         if present:
             lost = ", ".join(
-                f"count(nullif({quoted(name)}, '')) > count_if({_keeps(name, kind)})" for name, kind in present
+                f"count(nullif({quoted(name)}, '')) > count_if({_keeps(quoted(name), kind)})" for name, kind in present
             )
             row = con.execute(f"select {lost} from {quoted(table)}").fetchall()[0]
             losing |= {each for each, is_lost in zip(present, row, strict=True) if is_lost}
@@ -150,5 +160,5 @@ def _castable(
     }
 
 
-def _keeps(name: str, kind: str) -> str:
-    return KEEPS[kind].format(quoted(name)) if kind in KEEPS else f"{_cast(name, kind)} is not null"
+def _keeps(text: str, kind: str) -> str:
+    return KEEPS[kind].format(text) if kind in KEEPS else f"{CASTS[kind].format(text)} is not null"

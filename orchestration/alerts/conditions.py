@@ -5,7 +5,6 @@ netsuite_reads, sync_decisions, sync_attempts, sync_plans, sync_runs  ->  Alert,
 Texts contain codes, counts and our own ids only: a target's reason may quote a person's name.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,11 +12,13 @@ from enum import StrEnum
 
 import duckdb
 
+from assets.delivery.ledger.events import details_of
 from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
 from assets.delivery.ledger.plans import waiting
 from assets.delivery.ledger.shadows import active_shadows
 from assets.delivery.schemas import MISSING
-from assets.netsuite.extract.read_warnings import latest_warnings
+from assets.netsuite.extract.read_warnings import unsolved_warnings
+from assets.result_texts import counted
 from resources.clock import Clock, Reading, steady, utc_now
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -94,9 +95,9 @@ def warehouse_alerts(
 
 
 def _warned(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
-    """One alert per record type whose last read left something out."""
+    """One alert per record type whose last read left something out; for absent records see `_degraded`."""
     texts: dict[str, list[str]] = {}
-    for record_type, text in latest_warnings(con):
+    for record_type, text in unsolved_warnings(con):
         texts.setdefault(record_type, []).append(text)
     for record_type, lines in texts.items():
         cause = f"NetSuite {record_type}: the last read has warnings"
@@ -109,20 +110,20 @@ def _ledger_broken(con: duckdb.DuckDBPyConnection) -> Iterator[Alert]:
         return
     query = "select details from sync_events where event = 'verified' order by position desc limit 1"
     for (details,) in con.execute(query).fetchall():
-        facts = json.loads(details)
+        facts = {"findings": 1, "first": "the record of the last verification was changed", **details_of(details)}
         if facts["findings"]:
-            cause = f"the ledger is broken: {facts['findings']} findings"
+            cause = f"the ledger is broken: {counted(facts['findings'], 'findings')}"
             lines = (facts["first"], "`millpond ledger verify` lists them")
             yield Alert(Kind.DEGRADED, "ledger_broken", cause, lines=lines)
-        elif facts["hindered"]:
-            yield Alert(Kind.DEGRADED, "ledger_not_sealed", "the ledger is not sealed", lines=(facts["hindered"],))
+        elif hindered := facts.get("hindered"):
+            yield Alert(Kind.DEGRADED, "ledger_not_sealed", "the ledger is not sealed", lines=(hindered,))
 
 
 def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str], now: datetime) -> Iterator[Alert]:
     query, values = _HELD_BACK.format(ignored=ignored_rows(con)), {"ids": EXAMPLE_IDS, "today": now.date()}
     for workflow, action, code, records, ids in con.execute(query, values).fetchall():
         name, lines = f"{workflow} {action} {code}", [f"NetSuite ids {', '.join(ids)}"]
-        cause = f"{workflow}: {records} records {action} for the same reason: {code}"
+        cause = f"{workflow}: {counted(records, 'records')} {action} for the same reason: {code}"
         if code == MISSING:  # whatever their number: access was lost, or a person knows that they were deleted
             yield Alert(Kind.DEGRADED, name, cause, (workflow,), (*lines, DECIDE_ON_MISSING))
         elif records > (limit // 2 if f"{Kind.DEGRADED}:{name}" in known else limit):
@@ -131,9 +132,9 @@ def _degraded(con: duckdb.DuckDBPyConnection, limit: int, known: Collection[str]
 
 def _waiting(con: duckdb.DuckDBPyConnection, now: datetime, reading: Reading) -> Iterator[Alert]:
     for workflow, plan, plans, writes in waiting(con, now, reading):
-        others = f" and {plans - 1} older ones" if plans > 1 else ""
+        others = f" and {counted(plans - 1, 'older ones')}" if plans > 1 else ""
         lines = (f"`millpond apply {plan}` sends it, `millpond reject {plan}` rejects it",)
-        cause = f"{workflow}: plan {plan}{others} of {writes} records needs approval"
+        cause = f"{workflow}: plan {plan}{others} of {counted(writes, 'records')} needs approval"
         yield Alert(Kind.WAITING, workflow, cause, (workflow,), lines)
 
 
@@ -157,7 +158,11 @@ held_back as (
     select workflow, action, coalesce(reason_code, 'no reason') as code, source_id from sync_decisions as known
     where to_run is null and action in ('quarantined', 'failed') and {NOT_IGNORED}
     union all
-    select distinct workflow, 'sent', 'no usable response', source_id from unverified
+    select distinct workflow, 'sent', 'no usable response', source_id from unverified as sent
+    where not exists (  -- one cause is one alert
+        select 1 from sync_decisions as known where known.workflow = sent.workflow and known.source_id = sent.source_id
+        and known.to_run is null and known.action = 'failed'
+    )
 )
 select workflow, action, code, count(*), (list(source_id order by try_cast(source_id as bigint)))[:$ids] from held_back
 group by all order by all

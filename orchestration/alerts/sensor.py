@@ -3,6 +3,7 @@
 settings  ->  receivers;  every 30 seconds: Dagster's runs and the warehouse  ->  changes  ->  receivers
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Receiver
 from resources.notifiers.web import Slack, Webhook
 from resources.warehouse.warehouse import Warehouse, WarehouseError
+
+logger = logging.getLogger(__name__)
 
 EVERY_S = 30
 NAME = "alerts"
@@ -71,10 +74,13 @@ def check(
             try:
                 names = [each.name for each in workflows]
                 current += warehouse_alerts(warehouse, names, limits, clock, set(store.open_alerts()))
-            except (WarehouseError, TimeoutError) as error:
+            except Exception as error:  # whatever it is: a check that fails would look like one without a finding
+                logger.exception("the warehouse's alerts could not be checked")
                 unchecked |= OF_WAREHOUSE
-                text = f"the warehouse cannot be read: {type(error).__name__}"
+                what = "read" if isinstance(error, WarehouseError | TimeoutError) else "checked for alerts"
+                text = f"the warehouse cannot be {what}: {type(error).__name__}"
                 current.append(Alert(Kind.FAILED, "the warehouse", text))
+            store.set_checked(now)
             result.notice = update_alerts(store, current, clock.now(), unchecked=unchecked, link=link, account=account)
             result.open = len(store.open_alerts())
             if result.notice:
@@ -84,11 +90,34 @@ def check(
     return result
 
 
+def check_account(
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    settings: MillpondSettings,
+    workflows: Sequence[Workflow],
+    freshness_hours: Mapping[str, float],
+) -> CheckResult:
+    """Check the active workflows of an account, and notify the configured receivers."""
+    alert_settings, problems, receivers = AlertSettings(), [], dict[str, Receiver]()
+    try:
+        receivers = receivers_of(alert_settings)
+    except ValueError as error:
+        problems = [str(error)]
+    switches = Switches(warehouse.folder)
+    active = [each for each in workflows if switches.state(each).active]
+    result = check(
+        instance, warehouse, settings.alerts, receivers, active, Limits(alert_settings.record_limit, freshness_hours),
+        clock=warehouse_clock(settings), link=alert_settings.ui_url, account=settings.account,
+    )  # fmt: skip
+    result.undelivered += problems
+    return result
+
+
 def alert_sensor(
     settings: MillpondSettings, workflows: Sequence[Workflow], freshness_hours: Mapping[str, float]
 ) -> dg.SensorDefinition:
     """Return one account's alert sensor; without a receiver, only its ticks show the result."""
-    alert_settings, warehouse_key = AlertSettings(), account_scoped("warehouse", settings.account)
+    warehouse_key = account_scoped("warehouse", settings.account)
 
     @dg.sensor(
         name=account_scoped(NAME, settings.account),
@@ -99,18 +128,6 @@ def alert_sensor(
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         warehouse: Warehouse = getattr(context.resources, warehouse_key)
-        problem, receivers = "", dict[str, Receiver]()
-        try:
-            receivers = receivers_of(alert_settings)
-        except ValueError as error:
-            problem = f"; no alert is sent: {error}"
-        switches = Switches(warehouse.folder)
-        active = [each for each in workflows if switches.state(each).active]
-        result = check(
-            context.instance, warehouse, settings.alerts, receivers, active,
-            Limits(alert_settings.record_limit, freshness_hours), clock=warehouse_clock(settings),
-            link=alert_settings.ui_url, account=settings.account,
-        )  # fmt: skip
-        return dg.SkipReason(result.text + problem)
+        return dg.SkipReason(check_account(context.instance, warehouse, settings, workflows, freshness_hours).text)
 
     return alerts

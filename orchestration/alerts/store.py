@@ -1,6 +1,6 @@
 """The state of alerting between checks, in a file of its own: it must work when the warehouse does not.
 
-checked runs · the last outcome of every step · open alerts · notices to deliver
+checked runs · the last outcome of every step · open alerts · notices to deliver · the time of the last check
 """
 
 import json
@@ -25,6 +25,7 @@ create table if not exists alerts (
 create table if not exists outbox (
     number integer primary key, receiver text not null, notice text not null, made_at real not null
 );
+create table if not exists checks (number integer primary key check (number = 1), made_at real not null);
 """
 
 
@@ -44,6 +45,15 @@ class AlertStore:
         """Commit all changes of the block or none; concurrent checks wait for each other."""
         with self._file.write():
             yield
+
+    def last_check(self) -> float | None:
+        """Return the time of the last check, in seconds since 1970; None before the first."""
+        row = self._con.execute("select made_at from checks").fetchone()
+        return row[0] if row else None
+
+    def set_checked(self, at: float) -> None:
+        """Record that a check was made."""
+        self._con.execute("insert or replace into checks values (1, ?)", (at,))
 
     def last_run_end(self) -> float | None:
         """Return the end of the newest checked run; None without one."""

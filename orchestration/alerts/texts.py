@@ -48,9 +48,10 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
         AlertText(
             Kind.DEGRADED,
             "NetSuite …: the last read has warnings",
-            "NetSuite left something out: a column, a table, deletion notes, or values that changed without a date.",
+            "NetSuite left something out: a column, a table or deletion notes; or values changed without a date.",
             "Each line names what is missing; give the integration role the permission, or list the table in"
-            " `MILLPOND_OPTIONAL_TABLES`. `millpond doctor` checks it.",
+            " `MILLPOND_OPTIONAL_TABLES`. `millpond doctor` checks it. Nothing for values that changed without a date:"
+            " they were read.",
             "a read without warnings",
         ),
     ],

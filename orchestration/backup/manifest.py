@@ -22,6 +22,8 @@ from resources.warehouse.schema_version import read_version
 from resources.warehouse.tables import has_table, literal
 
 NAME, FORMAT = "manifest.json", 1
+MAX_VERSION = 40  # characters of what calls itself a version
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Member:
     """A file of the archive: path below the home, bytes, SHA-256."""
 
     path: str
-    size: Annotated[int, Field(ge=0)]
+    size: Whole
     sha256: str
 
 
@@ -48,7 +50,7 @@ class AccountFacts:
     name: str
     schema_version: int | None = None
     bindings: Mapping[str, Account] = field(default_factory=dict)
-    position: int = 0
+    position: Whole = 0
     last_run_at: str | None = None
 
     @property
@@ -84,7 +86,7 @@ class Manifest:
         """Return the manifest of an archive; BackupError if it is not one, or of a newer format."""
         try:
             given: dict[str, Any] = TypeAdapter(dict[str, Any]).validate_json(content)
-            newer = given["millpond"] if given["format"] > FORMAT else ""
+            newer = str(given["millpond"])[:MAX_VERSION] if given["format"] > FORMAT else ""
             manifest = None if newer else TypeAdapter(cls).validate_python(given)
             has_zone = manifest is not None and manifest.made.tzinfo is not None
         except (ValueError, TypeError, KeyError) as error:

@@ -8,6 +8,7 @@ Nothing else of a home is in it: the sandbox stands for the outside systems, sna
 workflow files and .env belong to no home.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,8 @@ DATABASE_FILE = f"{WAREHOUSE}/millpond.duckdb"
 QUEUE, TOKENS, VERSION = "notifications.sqlite", "suiteprojects_tokens.json", "version.json"
 BUDGET, DAGSTER = "precoro_budget.sqlite", "dagster"
 USERS, UI_TOKEN = "users.json", "ui_token"
+# also `.db`, which Dagster makes for the events that belong to no run
+_DATABASE = re.compile(rf"{DAGSTER}(/[\w.-]{{1,100}}){{0,5}}/[\w.-]{{0,100}}\.db", re.ASCII)
 # per account, below its home
 _OF_ACCOUNT: dict[str, Kind] = {
     QUEUE: "database",
@@ -65,7 +68,9 @@ def run_parts(settings: MillpondSettings) -> Iterator[Part]:
     """Yield Dagster's databases: runs, events, schedules."""
     folder = settings.dagster_home
     for file in sorted(folder.rglob("*.db")):
-        yield Part(f"{DAGSTER}/{file.relative_to(folder).as_posix()}", "database", settings)
+        path = f"{DAGSTER}/{file.relative_to(folder).as_posix()}"
+        if _is_database(path):
+            yield Part(path, "database", settings)
 
 
 def is_known(path: str, settings: MillpondSettings) -> bool:
@@ -73,7 +78,12 @@ def is_known(path: str, settings: MillpondSettings) -> bool:
     pure = PurePosixPath(path)
     if str(pure) != path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         return False
-    if pure.parts[0] == DAGSTER:
-        return pure.suffix == ".db" and len(pure.parts) > 1
+    if pure.parts[:1] == (DAGSTER,):
+        return _is_database(path)
     folders = {folder_of(each) for each in settings.per_account}
     return path in _SHARED or any(path == f"{folder}{name}" for folder in folders for name in _OF_ACCOUNT)
+
+
+def _is_database(path: str) -> bool:
+    """Return whether a path is a database of Dagster; a backup has the same ones that a restore unpacks."""
+    return bool(_DATABASE.fullmatch(path))

@@ -20,9 +20,9 @@ from orchestration.certificate_check.lines import OPEN_RECORDS, OUTCOMES, excuse
 from orchestration.certificate_check.read_outs import PREFIX, TARGET, ReadOutError, columns_of, literal, load, quoted
 
 EXAMPLES = 8
-CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, CHANGED, REFUTED = (
+CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, GONE, CHANGED, REFUTED = (
     "confirmed", "nothing_required", "changed_later", "held_back", "pending", "left_different", "changed_without_date",
-    "mapped_differently", "changed_in_target", "refuted",
+    "mapped_differently", "not_in_read_out", "changed_in_target", "refuted",
 )  # fmt: skip
 MEANINGS: Final = {
     CONFIRMED: "the target has what the workflow file requires of NetSuite's record",
@@ -33,6 +33,7 @@ MEANINGS: Final = {
     LEFT: "the certificate names the record as one whose values the target alters, and the target is as it was read",
     UNDATED: "NetSuite's values have changed without a date since they were read",
     MAPPING: "the target has the warehouse's mapped values, but this reading of the workflow file gives others",
+    GONE: "the warehouse has the record and NetSuite's read-out lacks it: deleted since, or left out of the read-out",
     CHANGED: "the target had the values when the certificate was made, and no longer has them",
     REFUTED: "the certificate claims the record, and the target was never seen as required",
 }
@@ -83,23 +84,41 @@ def check_certificate(
         ids: The staging column of NetSuite's internal id, by source.
 
     Raises:
-        ReadOutError: A read-out is missing or incomplete.
+        ReadOutError: A read-out is missing or incomplete, or has other types than the warehouse.
     """
     through = _verified_through(con, workflow)
     if through is None:
         return Findings(workflow, None, problem="the newest certificate claims no time; there is nothing to check")
+    try:
+        return _compared(con, workflow, attributes, folder, through, key_field, ids)
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise ReadOutError(f"the read-outs in {folder} cannot be compared with the warehouse: {reason}") from error
+
+
+def _compared(
+    con: duckdb.DuckDBPyConnection,
+    workflow: str,
+    attributes: Mapping[str, Any],
+    folder: Path,
+    through: datetime,
+    key_field: str,
+    ids: Mapping[str, str],
+) -> Findings:
     records = attributes.get("records") or [attributes]
     staged = [f"{STAGED}{record['source']}" for record in records]
     load(con, folder, {**{name: name for name in staged}, TARGET: f"target_{workflow}"})
     rules = rules_of(con, attributes, key_field, ids)
     for each in rules:
-        _require_columns(con, each, key_field)
+        _require_columns(con, workflow, each, key_field)
+        _require_rows(con, each)
     parents = note_open(con, workflow, rules, key_field, attributes.get("max_level"))
     con.execute(f"create or replace temp table {OUTCOMES} (source varchar, source_id varchar, outcome varchar,"
                 " arrival varchar)")  # fmt: skip
     creates = attributes.get("create", True)
     for each in rules:
         con.execute(f"insert into {OUTCOMES} {_query(con, workflow, each, key_field, creates)}", {"through": through})
+        con.execute(f"insert into {OUTCOMES} {_gone_query(con, each)}")
     excuse_below_arrivals(con, parents, REFUTED)
     found = con.execute(_COUNTS).fetchall()
     counts = {outcome: number for outcome, number, _ in found}
@@ -115,13 +134,34 @@ def _verified_through(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime
     return found
 
 
-def _require_columns(con: duckdb.DuckDBPyConnection, rules: Rules, key_field: str) -> None:
+def _require_columns(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_field: str) -> None:
+    """Require what is compared: a field that a read-out lacks would look like one that is as it should be."""
+    known = columns_of(con, f"mart_{workflow}").keys() & columns_of(con, f"target_{workflow}").keys()
+    compared = [name for name in (*rules.derived, *rules.not_derived) if name in known]
     for table, names in (
         (rules.table, [rules.id_column, *rules.parent.values()]),
-        (PREFIX + TARGET, [key_field, "is_active"]),
+        (PREFIX + TARGET, [key_field, "is_active", *compared]),
     ):
-        if missing := [name for name in names if name not in columns_of(con, table)]:
+        if missing := [name for name in dict.fromkeys(names) if name not in columns_of(con, table)]:
             raise ReadOutError(f"the read-out {table.removeprefix(PREFIX)} has no column {', '.join(missing)}")
+
+
+def _require_rows(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Require a record of NetSuite if the warehouse has any: an empty read-out would refute nothing."""
+    if not con.execute(f"select 1 from {quoted(rules.table)} limit 1").fetchall() and (
+        count := con.execute(f"select count(*) from {quoted(STAGED + rules.source)}").fetchall()[0][0]
+    ):
+        raise ReadOutError(f"the read-out {STAGED}{rules.source} has no records, and the warehouse has {count:,}")
+
+
+def _gone_query(con: duckdb.DuckDBPyConnection, rules: Rules) -> str:
+    """Return the query of the records that the warehouse has, not as deleted, and NetSuite's read-out lacks."""
+    staged, key = STAGED + rules.source, f"cast({quoted(rules.id_column)} as varchar)"
+    deleted = "coalesce(is_deleted, false)" if "is_deleted" in columns_of(con, staged) else "false"
+    return (
+        f"select {literal(rules.source)}, {key}, '{GONE}', null from {quoted(staged)} where not {deleted}"
+        f" and {key} not in (select {key} from {quoted(rules.table)} where {quoted(rules.id_column)} is not null)"
+    )
 
 
 def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_field: str, creates: object) -> str:

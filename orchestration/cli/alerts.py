@@ -1,20 +1,29 @@
-"""`millpond alerts …`: test the receivers, and list the open alerts."""
+"""`millpond alerts …`: test the receivers, check for alerts, and list the open ones."""
 
 import uuid
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cyclopts import App
 
-from orchestration.alerts.sensor import receivers_of
+from orchestration.alerts.sensor import check_account, receivers_of
 from orchestration.alerts.store import AlertStore
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import AlertSettings, MillpondSettings
+from orchestration.dagster_instance import open_instance
+from orchestration.opened_warehouse import warehouse_of
+from orchestration.workflow_files import load_user_files
 from resources.notifiers.notice import Entry, Notice, NotSentError
 
-app = App(name="alerts", help="Test the alert receivers, and list the open alerts.", suppress_keyboard_interrupt=False)
+FRESH = timedelta(minutes=10)  # the sensor checks every 30 seconds; a run's own work may keep it waiting
+
+app = App(
+    name="alerts",
+    help="Test the alert receivers, check for alerts, and list the open ones.",
+    suppress_keyboard_interrupt=False,
+)
 
 
 @app.command
@@ -47,16 +56,47 @@ def test() -> int:
 
 @app.command
 @with_json
+def check() -> int:
+    """Check for alerts now and send what changed, as `millpond ui` does every 30 seconds; list the open ones."""
+    settings = MillpondSettings()
+    files = load_user_files(settings.workflows)
+    with open_instance(settings) as instance:
+        result = check_account(
+            instance, warehouse_of(settings), settings, files.workflows, files.groups.freshness_hours
+        )
+    print_problems([f"not delivered: {each}" for each in result.undelivered])
+    return _show(settings) or (1 if result.undelivered else 0)
+
+
+@app.command
+@with_json
 def show() -> int:
-    """List the open alerts, as of the last check of the alert sensor."""
-    with closing(AlertStore(MillpondSettings().alerts)) as store:
-        known = store.open_alerts()
-    note(alerts=[{**asdict(alert), "since": since} for alert, since in known.values()])
+    """List the open alerts, as of the last check."""
+    return _show(MillpondSettings())
+
+
+def _show(settings: MillpondSettings) -> int:
+    with closing(AlertStore(settings.alerts)) as store:
+        known, last = store.open_alerts(), store.last_check()
+    checked = datetime.fromtimestamp(last, UTC) if last else None
+    note(alerts=[{**asdict(alert), "since": since} for alert, since in known.values()], checked_at=checked)
     for alert, since in known.values():
         print_wrapped(f"{alert.kind}: {alert.cause} (since {since})")
         for line in (", ".join(alert.affected), *alert.lines):
             if line:
                 print_wrapped(line, indent=4)
-    if not known:
-        print_line("no open alerts as of the last check")
-    return 1 if known else 0
+    if problem := _old_check(checked):
+        print_problems([problem])
+    elif not known:
+        print_line(f"no open alerts at the last check, {checked:%Y-%m-%d %H:%M} UTC")
+    return 1 if known or problem else 0
+
+
+def _old_check(checked: datetime | None) -> str:
+    """Return why the open alerts say nothing about now; blank if they do."""
+    how = "`millpond ui` checks every 30 seconds, `millpond alerts check` at once"
+    if checked is None:
+        return f"nothing has been checked yet; {how}"
+    if abs(datetime.now(UTC) - checked) > FRESH:
+        return f"the last check was at {checked:%Y-%m-%d %H:%M} UTC: does the service run? {how}"
+    return ""

@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App
 
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.certificates import Certificate, newest_certificates
+from assets.delivery.ledger.certificates import Certificate, confirmed_since, newest_certificates
 from assets.result_texts import counted, did_you_mean
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
@@ -42,6 +42,7 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
     try:
         with warehouse_of(MillpondSettings()).writer(transaction=False) as con:
             found = newest_certificates(con)
+            since = confirmed_since(con, found.values())
     except WarehouseError as error:
         print_problems([str(error)])
         return FAILED
@@ -53,7 +54,7 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
     if not shown:
         print_line("there are no certificates yet; each run of a workflow computes one")
         return FAILED
-    documents = [document(each) for each in shown]
+    documents = [document(each, since.get(each.workflow, 0)) for each in shown]
     note(certificates=documents)
     if html:
         write_page("certificate", html, certificates=documents, text=exception_text)
@@ -87,10 +88,10 @@ def verify(workflow: str = "", *, read_outs: Path | None = None, keep: Path | No
     return CLEAN if found and all(each.is_confirmed for each in found) else FAILED
 
 
-def document(certificate: Certificate) -> dict[str, Any]:
-    """Return a certificate with evidence and exceptions as objects."""
+def document(certificate: Certificate, confirmed: int) -> dict[str, Any]:
+    """Return a certificate with evidence and exceptions as objects, and what was confirmed since."""
     objects = {name: json.loads(getattr(certificate, name)) for name in ("evidence", "exceptions")}
-    return {**asdict(certificate), **objects}
+    return {**asdict(certificate), **objects, "confirmed_since": confirmed}
 
 
 def _print(each: dict[str, Any]) -> None:
@@ -106,6 +107,9 @@ def _print(each: dict[str, Any]) -> None:
     counts = ", ".join(f"{each[name]:,} {'held back' if name == 'held' else name}" for name in names)
     by = f"computed {each['certified_at']:%Y-%m-%d %H:%M} UTC by run {each['run_id'][:8]}" if each["run_id"] else ""
     print_wrapped("; ".join(filter(None, (f"{each['records']:,} records: {counts}", by))), indent=4)
+    if each["confirmed_since"]:
+        sent = counted(each["confirmed_since"], "pending or wrong records")
+        print_wrapped(f"sent and confirmed since: {sent}; the next run reads back what was sent", indent=4)
     for row in each["exceptions"]:
         print_wrapped(exception_text(row), indent=4)
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from assets.delivery.spec.workflow import Workflow
-from assets.netsuite.extract.read_warnings import latest_warnings
+from assets.netsuite.extract.read_warnings import unsolved_warnings
 from orchestration.cli.exit_codes import CLEAN, FAILED
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_wrapped
@@ -106,7 +106,7 @@ def _check_warehouse(settings: MillpondSettings) -> Iterator[Finding]:
         return
     yield Finding(MILLPOND, "warehouse", f"{tables['n'][0]} tables")
     with warehouse.writer(transaction=False) as con:
-        warnings = latest_warnings(con)
+        warnings = unsolved_warnings(con)
     for record_type, text in warnings:
         yield Finding(MILLPOND, f"last read of {record_type}", text, WARNED)
 

@@ -32,6 +32,7 @@ KEYS: Final = {
     "certificate_checks": "`certificate verify`: workflow, verified_through, is_confirmed, counts, examples,"
     " not_derived, problem",
     "changes": "`explain`: rows of the macro `field_changes`, with workflow",
+    "checked_at": "`alerts`: the time of the last check",
     "checks": "what `doctor` checked: system, check, passed, found, fix",
     "differences": "`simulate --compare`: target, alike, only_here, only_there, first_only_here, first_only_there,"
     " fields (field, records, examples)",

@@ -32,6 +32,7 @@ GUARD = "guard"  # the check that stops a plan until a person approves it
 # errors of steps that are reported in another way: a signal, and a failed check
 REPORTED = (dg.DagsterExecutionInterruptedError.__name__, "DagsterAssetCheckFailedError")
 POLL_S = 0.25
+QUIET_LOGGERS = ("dagster", "dagster._core")  # a run sets the level of the first one as dagster.yaml says
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -54,7 +55,8 @@ def execute_job(
         job = repository.get_job(job_name)  # and no other one: to resolve all takes a third of a second
         close_dead_runs(instance)  # otherwise the run would wait for their pool slots
         run_id = str(uuid.uuid4())
-        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        for name in QUIET_LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         with stop_signals() as received, _progress(instance, run_id, len(job.graph.node_dict)):
             result = job.execute_in_process(
                 instance=instance,

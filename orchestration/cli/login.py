@@ -15,7 +15,7 @@ from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import MillpondSettings
 from resources.errors import CredentialsError, IntegrationError, RecordRejectedError
 from resources.suiteprojects.connect import open_authorization
-from resources.suiteprojects.tokens import TokenFile
+from resources.suiteprojects.tokens import TokenFile, issuer_of
 
 SYSTEM = "suiteprojects"
 WAIT_S = 300
@@ -47,7 +47,6 @@ def login(system: str, *, paste: bool = False) -> int:
 
 def _sign_in(settings: MillpondSettings, *, paste: bool) -> Path:
     fields = suiteprojects_fields(settings)
-    file = TokenFile(Path(fields["token_file"]), secret_value("MILLPOND_ENCRYPTION_KEY"))
     with open_authorization(
         base_url=fields.get("base_url", ""),
         client_id=fields.get("client_id", ""),
@@ -57,6 +56,8 @@ def _sign_in(settings: MillpondSettings, *, paste: bool) -> Path:
         sandbox=fields["sandbox"],
     ) as connection:
         application, state = connection.application, secrets.token_urlsafe(16)
+        issuer = issuer_of(connection.http.base_url, application.client_id)
+        file = TokenFile(Path(fields["token_file"]), secret_value("MILLPOND_ENCRYPTION_KEY"), issuer)
         host = urlsplit(application.redirect_uri).hostname
         listener = None if paste or host not in LOOPBACK else _Listener(application.redirect_uri)
         print_line("open this address in a browser, sign in and approve access:")

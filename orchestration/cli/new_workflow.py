@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from assets.delivery.component.workflow_file import load_workflow
 from assets.delivery.errors import MappingError
-from assets.delivery.spec.sources import KEY_COLUMNS, key_column
+from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.yaml_file import WorkflowFileError, parse
 from assets.result_texts import did_you_mean
 from assets.suiteprojects.record_types import KINDS, NODE
@@ -21,6 +21,7 @@ from orchestration.cli.exit_codes import CLEAN, USAGE
 from orchestration.cli.facts import with_json
 from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.workflow_files import MAX_NAME
 from resources.atomic_file import write_atomically
 
 SHIPPED = ROOT / "orchestration" / "workflows"
@@ -73,6 +74,8 @@ def write_workflow(folder: Path, name: str, target: str, source: str) -> Path:
     path = folder / name / "defs.yaml"
     if not NAME.fullmatch(name):
         raise NewWorkflowError(f"{name}: use letters, digits and underscores, such as suiteprojects__prospects")
+    if len(name) > MAX_NAME:
+        raise NewWorkflowError(f"{name[:MAX_NAME]}…: a name has at most {MAX_NAME} characters")
     if path.exists():
         raise NewWorkflowError(f"{path} exists; choose another name")
     if target not in TARGETS:
@@ -81,7 +84,7 @@ def write_workflow(folder: Path, name: str, target: str, source: str) -> Path:
     try:
         key_column(source)
     except MappingError as error:
-        raise NewWorkflowError(f"{did_you_mean(source, KEY_COLUMNS)}{error}") from None
+        raise NewWorkflowError(str(error)) from None
     text = f"{source} from NetSuite to {target}."
     header = HEADER.format(text=text, target=target, source=source, name=name)
     attributes = {"description": text, **_attributes(TARGETS[target], source)}

@@ -74,7 +74,7 @@ def _print_table(rows: pl.DataFrame) -> None:
         "state": rows["state"],
         "writes": [f"{each:,}" for each in rows["writes"]],
         "requests": [f"{each:,}" for each in rows["calls_needed"]],
-        "time": ["?" if each is None else duration(each) for each in rows["seconds_needed"]],
+        "time": ["unknown" if each is None else duration(each) for each in rows["seconds_needed"]],
         "expires": [f"{each:%m-%d %H:%M}" for each in rows["expires_at"]],
         "made": [f"{each:%m-%d %H:%M}" for each in rows["made_at"]],
         "kind": rows["kind"],

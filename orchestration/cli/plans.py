@@ -56,13 +56,14 @@ def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
 
 
 def _report_release(connections: Connections, plan: StoredPlan, synced: SyncResult, run_id: str, approver: str) -> None:
-    """Let Dagster's checks pass that the plan had failed."""
+    """Let Dagster's pages show the delivery, and the checks pass that the plan had failed."""
     from orchestration.dagster_instance import open_instance  # late: Dagster takes a second to load
     from orchestration.operator_jobs.release_checks import report_release
 
-    with open_instance(MillpondSettings()) as instance:
+    settings = MillpondSettings()
+    with open_instance(settings) as instance:
         text = f"plan {plan.plan_id} was sent by {approver}, on the command line"
-        report_release(instance, connections, plan, synced, run_id, text)
+        report_release(instance, connections, plan, synced, run_id, text, settings.account)
 
 
 @with_json

@@ -1,9 +1,10 @@
 """The folder of `millpond sandbox …`, switches as text, and the settings of clients."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from types import UnionType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +17,17 @@ from resources.sandbox.sandbox import SYSTEMS, Sandbox
 
 # names of the served connection details that are no settings: NetSuite's token-based sign-in is the other one
 NO_SETTINGS = frozenset({"access_token", "item_custom_field_id"})
+LISTS: Final = frozenset({tuple, Sequence})
+FORMS: Final[Mapping[Any, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "values separated by commas",
+    Sequence: "values separated by commas",
+    Mapping: 'JSON, such as {"Customer.name": 50}',
+    type(None): "none",
+}
 
 
 def state_folder(state: Path | None) -> Path:
@@ -64,10 +76,32 @@ def switch_values(declared: type, settings: tuple[str, ...]) -> dict[str, Any]:
         name, _, text = setting.partition("=")
         if name not in types:
             raise ValueError(f"no switch {name!r}; {did_you_mean(name, types)}known are {', '.join(sorted(types))}")
-        is_list = str(types[name]).startswith("tuple")
         try:
-            given: Any = [each for each in text.split(",") if each] if is_list else text
-            values[name] = TypeAdapter(types[name]).validate_python(given)
+            values[name] = _switch_value(types[name], text)
         except ValidationError as error:
-            raise ValueError(f"{name} takes {types[name]}: {error.errors()[0]['msg']}") from error
+            raise ValueError(f"{name} takes {form_of(types[name])}: {error.errors()[0]['msg']}") from error
     return values
+
+
+def _switch_value(declared: Any, text: str) -> Any:
+    """Parse one value: `none` where there may be none, lists by commas, mappings as JSON."""
+    kinds = _kinds(declared)
+    if type(None) in kinds and text.casefold() == "none":
+        return None
+    given: Any = [each for each in text.split(",") if each] if kinds & LISTS else text
+    adapter = TypeAdapter(declared)
+    return adapter.validate_json(text) if Mapping in kinds else adapter.validate_python(given)
+
+
+def form_of(declared: Any) -> str:
+    """Describe the values that a switch takes."""
+    if get_origin(declared) is Literal:
+        return " or ".join(map(str, get_args(declared)))
+    kinds = _kinds(declared)
+    return " or ".join(text for kind, text in FORMS.items() if kind in kinds)
+
+
+def _kinds(declared: Any) -> set[Any]:
+    """Return the types of a union, each without its parameters."""
+    members = get_args(declared) if get_origin(declared) is UnionType else (declared,)
+    return {get_origin(each) or each for each in members}

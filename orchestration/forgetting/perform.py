@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from assets.delivery.errors import SyncError
 from assets.delivery.forget.erase import Decision, Erased, erase, lift, merged, survey
 from assets.delivery.forget.found import found_elsewhere
+from assets.delivery.forget.parts import Sections
 from assets.delivery.forget.places import places_of, with_target_texts
 from assets.delivery.forget.subject import Subject, read_subject
 from assets.delivery.spec.workflow import Workflow
@@ -26,6 +28,7 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.forgetting.home_files import Searched, erase_in_files, files_of, remaining, search_files
 from orchestration.forgetting.proof import InTarget, Proof
 from orchestration.forgetting.texts import Spelled
+from orchestration.forgetting.unsearched import unsearched
 from orchestration.ledger_sealing import keep_last, ledger_signer, seal_ledger
 from orchestration.opened_warehouse import warehouse_of
 from resources.failpoints import reach
@@ -56,8 +59,7 @@ def forget_record(
     """
     warehouse, home = warehouse_of(settings), _searched(settings)
     with _alone(warehouse, home.home, workflows):
-        with warehouse.writer(transaction=False) as con:
-            subject = with_target_texts(con, read_subject(con, source, source_id))
+        subject = _read(warehouse, source, source_id)
         spelled = Spelled(subject.texts)
         decision = replace(decision, note=spelled.replaced(decision.note))  # which may name the person
         reach("forget_read")
@@ -75,6 +77,11 @@ def forget_record(
         warehouse.publish()
         remove_abandoned(warehouse.folder)
         proof.files, proof.left = files, remaining(home, spelled)
+    proof.not_searched = [*unsearched(settings)]
+    try:
+        proof.elsewhere = found_elsewhere(_sections(warehouse), subject)
+    except SyncError as error:  # the record is forgotten; only this part of the proof is missing
+        proof.not_searched = [f"other records: {error}, with --dry-run", *proof.not_searched]
     return proof
 
 
@@ -85,10 +92,10 @@ def plan_forgetting(settings: MillpondSettings, source: str, source_id: str, dec
         SyncError: The record is not known.
     """
     warehouse, home = warehouse_of(settings), _searched(settings)
-    with warehouse.writer(transaction=False) as con:
-        texts = with_target_texts(con, read_subject(con, source, source_id)).texts
-    proof = survey_record(warehouse, settings, source, source_id, decision)
-    proof.files = search_files(home, Spelled(texts))
+    subject = _read(warehouse, source, source_id)
+    proof = _survey(warehouse, subject, decision, home)
+    proof.not_searched = [*unsearched(settings)]
+    proof.files = search_files(home, Spelled(subject.texts))
     return proof
 
 
@@ -100,11 +107,33 @@ def survey_record(
     Raises:
         SyncError: The record is not known.
     """
-    with warehouse.writer(transaction=False) as con:
-        subject = with_target_texts(con, read_subject(con, source, source_id))
-        proof = _proof(con, subject, decision, merged(survey(con, subject)), _searched(settings))
-    proof.is_dry_run = True
+    proof = _survey(warehouse, _read(warehouse, source, source_id), decision, _searched(settings))
+    proof.not_searched = [*unsearched(settings)]
     return proof
+
+
+def _survey(warehouse: Warehouse, subject: Subject, decision: Decision, home: Searched) -> Proof:
+    """Search in short sections: runs go on meanwhile, and the counts of each table are of its own moment."""
+    with warehouse.kept_open():
+        sections = _sections(warehouse)
+        erased = merged(survey(sections, subject))
+        with sections() as con:
+            proof = _proof(con, subject, decision, erased, home)
+        proof.elsewhere, proof.is_dry_run = found_elsewhere(sections, subject), True
+    return proof
+
+
+def _read(warehouse: Warehouse, source: str, source_id: str) -> Subject:
+    """Return the record, with the values to look for; SyncError if it is not known."""
+    sections = _sections(warehouse)
+    with warehouse.kept_open():
+        with sections() as con:
+            subject = read_subject(con, source, source_id)
+        return with_target_texts(sections, subject)
+
+
+def _sections(warehouse: Warehouse) -> Sections:
+    return partial(warehouse.writer, transaction=False)
 
 
 def _searched(settings: MillpondSettings) -> Searched:
@@ -130,7 +159,7 @@ def _proof(
     at, by = marks[0] if marks else ("", decision.by)
     return Proof(
         subject.source, subject.source_id, is_dry_run=False, forgotten_at=_seconds(at), decided_by=by,
-        reason=decision.note, erased=erased, elsewhere=found_elsewhere(con, subject),
+        reason=decision.note, erased=erased,
         searched={"tables": len({each.table for each in places_of(con, subject)}), "files": len([*files_of(home)])},
         in_targets=list(_in_targets(con, subject)),
     )  # fmt: skip

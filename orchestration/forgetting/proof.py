@@ -36,6 +36,7 @@ class Proof:
         elsewhere: Other records that have one of the values, which stay.
         in_targets: Records of targets, which stay.
         left: Files that still hold something, or cannot be searched.
+        not_searched: Other places that may hold something, with what to do.
         bytes_before: Of the warehouse, before compaction.
         bytes_after: After it.
     """
@@ -52,6 +53,7 @@ class Proof:
     elsewhere: Sequence[Elsewhere] = ()
     in_targets: Sequence[InTarget] = ()
     left: Sequence[Kept] = ()
+    not_searched: Sequence[str] = ()
     bytes_before: int = 0
     bytes_after: int = 0
 
@@ -92,4 +94,6 @@ class Proof:
             yield "not erased:"
             for kept in self.left:
                 yield f"  {kept.file}: {kept.why}"
-        yield "not searched: backups, exports and printed plans outside of the home; delete those from before"
+        if self.not_searched:
+            yield "not searched:"
+            yield from (f"  {each}" for each in self.not_searched)

@@ -13,6 +13,7 @@ from assets.delivery.errors import SyncError
 from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
+from orchestration.account_partitions import account_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
 from orchestration.configuration.settings import MillpondSettings
@@ -53,7 +54,7 @@ def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     def apply_op(context: dg.OpExecutionContext, config: Apply) -> None:
         connections = Connections.of(workflows, context.resources)
         with dagster_failure(SyncError):
-            metadata = _apply(context, connections, config)
+            metadata = _apply(context, connections, config, account_of(context.run, settings).account)
             publish_sealed(connections.warehouse)
         text = f"plan {metadata['plan']} applied: {config.reason}"
         observe(context, settings, f"plan_{metadata['workflow']}", text, metadata)
@@ -77,12 +78,12 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     return job_of(reject_op, REJECT_PLAN, "Reject a plan that a guard stopped.", settings)
 
 
-def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply) -> dict[str, Any]:
+def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply, account: str) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
     approver = approver_of(context.run.tags)
     synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver, config.reason)
     released = f"plan {plan.plan_id} was sent by {approver}: {config.reason}"
-    report_release(context.instance, connections, plan, synced, context.run_id, released)
+    report_release(context.instance, connections, plan, synced, context.run_id, released, account)
     return {
         "plan": plan.plan_id,
         "workflow": plan.workflow,

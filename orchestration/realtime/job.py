@@ -5,6 +5,7 @@ RealtimeSync, again and again while notifications arrive  ->  an observation on 
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
@@ -16,8 +17,10 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sync_pending import Outcome, RealtimeSync, WorkflowResult
+from resources.warehouse.backend import Check
 
 OP = "sync_records"  # an op must not share its job's name
+LOCK = "realtime"
 POLL_S = 0.2
 MAX_RUN_S = 300.0  # then a new run takes over, with the workflow files as they are by then
 
@@ -41,16 +44,13 @@ def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> d
         connections = Connections.of(workflows, resources)
         queue = NotificationQueue(account.account_home)
         realtime = RealtimeSync(connections, resources.netsuite, resources.extraction, queue, context.run_id)
-        began = last = time.monotonic()
-        while True:
-            outcome = realtime.sync_due(settings.realtime_burst)
-            if outcome.records:
-                _report(context, outcome, account.account)
-                last = time.monotonic()
-            now = time.monotonic()
-            if now - last >= settings.realtime_linger_s or now - began >= MAX_RUN_S:
+        with ExitStack() as stack:
+            try:  # the sensor requests one run at a time; a person, a retry or a second daemon may start others
+                check = stack.enter_context(resources.warehouse.lock(LOCK, 0))
+            except TimeoutError:
+                context.log.info("another real-time run is in progress and syncs these records; nothing to do here")
                 return
-            time.sleep(POLL_S)
+            _follow(context, realtime, settings, account.account, check)
 
     @dg.job(
         name=REALTIME,
@@ -62,6 +62,23 @@ def realtime_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> d
         sync_records()
 
     return job
+
+
+def _follow(
+    context: dg.OpExecutionContext, realtime: RealtimeSync, settings: MillpondSettings, account: str, check: Check
+) -> None:
+    """Sync what is due, again and again, until no notification arrived for some seconds."""
+    began = last = time.monotonic()
+    while True:
+        check()
+        outcome = realtime.sync_due(settings.realtime_burst)
+        if outcome.records:
+            _report(context, outcome, account)
+            last = time.monotonic()
+        now = time.monotonic()
+        if now - last >= settings.realtime_linger_s or now - began >= MAX_RUN_S:
+            return
+        time.sleep(POLL_S)
 
 
 def _report(context: dg.OpExecutionContext, outcome: Outcome, account: str) -> None:

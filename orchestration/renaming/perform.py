@@ -34,7 +34,7 @@ from orchestration.renaming.home_files import rename_in_home
 from orchestration.renaming.references import LAYERS, mentions, renamed_text
 from orchestration.renaming.tables import rename_in_warehouse, traces
 from orchestration.upgrade.user_files import replace_text
-from orchestration.workflow_files import load_user_files
+from orchestration.workflow_files import MAX_NAME, load_user_files
 from resources.atomic_file import fsync, write_atomically
 from resources.clock import WallClock, utc_now
 from resources.encryption import Cipher
@@ -120,6 +120,8 @@ def _check_names(settings: MillpondSettings, old: str, new: str) -> list[str]:
     folders = {path.parent.name.casefold(): path.parent.name for path in settings.workflows.glob(f"*/{FILE}")}
     if not re.fullmatch("[A-Za-z0-9_]+", new):
         raise RenameError(f"{new}: use letters, digits and underscores only")
+    if len(new) > MAX_NAME:  # else the folder could not be renamed, after everything else was
+        raise RenameError(f"{new[:MAX_NAME]}…: a name has at most {MAX_NAME} characters")
     if old.casefold() == new.casefold():
         raise RenameError(f"{new}: the tables of a workflow differ by more than upper and lower case; choose another")
     known = folders.values()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import Message, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.web.sessions import EXPIRY
 
@@ -42,6 +42,24 @@ def with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+async def answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request; an error gets a page with the headers of every page, which the server's own does not have."""
+    has_begun = False
+
+    async def sending(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, sending)
+    except Exception:
+        if scope["type"] == "http" and not has_begun:
+            text = "the page could not be made; the server's log has the reason"
+            await PlainTextResponse(text, 500, PRIVATE)(scope, receive, send)
+        raise  # the server logs it
 
 
 async def read_form(request: Request) -> dict[str, str] | Response:

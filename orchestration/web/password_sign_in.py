@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from orchestration.web.forms import USER_FORM, choose_form
-from orchestration.web.guesses import EVERYONE, Guesses
+from orchestration.web.guesses import EVERYONE, Guesses, client_of
 from orchestration.web.pages import FORM, too_many
 from orchestration.web.passwords import PasswordError, is_password
 from orchestration.web.sessions import Sessions, is_device_of, name_in
@@ -43,7 +43,7 @@ class PasswordSignIn:
         name = form.get("user", "").strip().lower()[:64]
         user, is_known = self._users.find(name), self._is_known(device, name)
         # a known browser has a limit of its own: strangers who guess do not lock its user out
-        limits = (f"device {device}",) * 2 if is_known else (f"client {client}", EVERYONE)
+        limits = (f"device {device}",) * 2 if is_known else (client_of(client), EVERYONE)
         if not self._guesses.is_allowed(*limits) or (self._compared >= MAX_COMPARED and not is_known):
             return too_many()
         self._guesses.was_wrong(*limits)  # until it is known to be right: another one may come meanwhile

@@ -18,13 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.web.access import COOKIE, Access, Identities
 from orchestration.web.forms import TOKEN_FORM, USER_FORM
-from orchestration.web.guesses import Guesses
+from orchestration.web.guesses import Guesses, client_of
 from orchestration.web.identity import Identity, acting_as
 from orchestration.web.pages import (
     FORM,
     PRIVATE,
     SAFE_METHODS,
     SIGN_IN,
+    answer,
     keep,
     read_form,
     redirect,
@@ -52,10 +53,12 @@ class SignIn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass allowed requests on, and respond to the others."""
-        if scope["type"] not in {"http", "websocket"}:
+        if scope["type"] in {"http", "websocket"}:
+            await answer(self._answer, scope, receive, with_headers(send))
+        else:
             await self._app(scope, receive, send)
-            return
-        send = with_headers(send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             found = await self._response(scope, receive)
         except ProxyError as error:
@@ -79,10 +82,10 @@ class SignIn:
         if _host_of(f"//{headers.get('host', '')}") not in self._access.hosts:
             return PlainTextResponse("unknown host name; add it to MILLPOND_UI_ALLOWED_HOSTS", 421)
         if has_token_on and "authorization" in headers and not self._identities.from_proxy(headers, client):
-            if not self._guesses.is_allowed(client):
+            if not self._guesses.is_allowed(client_of(client)):
                 return too_many()
             if not self._identities.has_token(headers):
-                self._guesses.was_wrong(client)
+                self._guesses.was_wrong(client_of(client))
                 return PlainTextResponse("wrong token", 401, {"WWW-Authenticate": "Bearer"})
         if not is_safe and not self._is_same_origin(headers):
             return PlainTextResponse("requests from other origins are not allowed", 403)
@@ -161,10 +164,10 @@ class SignIn:
         return USER_FORM if self._access.knows_people else TOKEN_FORM
 
     def _check_token(self, token: str, following: str, request: Request, client: str) -> Response:
-        if not self._guesses.is_allowed(client):
+        if not self._guesses.is_allowed(client_of(client)):
             return too_many()
         if not self._identities.is_token(token):
-            self._guesses.was_wrong(client)
+            self._guesses.was_wrong(client_of(client))
             return HTMLResponse(self._form, 401, headers=FORM)
         response = redirect(following)
         keep(response, request, COOKIE, self._sessions.session("", self._access.token), SESSION_S)

@@ -207,11 +207,22 @@ class NetSuiteClient:
         operation = f"query {_table(query)}"
         return self._query(query, params, operation, lambda response: scan_page(response.content, key, operation))
 
-    def accepts(self, query: str, params: Sequence[str] = ()) -> bool:
-        """Return whether NetSuite runs a query; any error but a failed sign-in means that it does not."""
+    def accepts(self, query: str, params: Sequence[str] = (), *, parsed: bool = False) -> bool:
+        """Return whether NetSuite runs a query; any error but a failed sign-in means that it does not.
+
+        Args:
+            query: The query.
+            params: Values of its `?`.
+            parsed: Whether a response that is no page counts as an error.
+        """
+        operation = f"try a query on {_table(query)}"
+
+        def parse(response: httpx.Response) -> object:
+            return parse_page(response.content, operation) if parsed else None
+
         try:
-            self._query(query, params, f"try a query on {_table(query)}", lambda _: None, attempts=PROBE_ATTEMPTS)
-        except (RequestRejectedError, UnexpectedError) as error:
+            self._query(query, params, operation, parse, attempts=PROBE_ATTEMPTS)
+        except (RequestRejectedError, UnexpectedError, ContractError) as error:
             if isinstance(error, CredentialsError) and not isinstance(error, PermissionRefusedError):
                 raise
             return False

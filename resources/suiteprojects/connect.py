@@ -12,7 +12,7 @@ from resources.http_pool import NOWHERE, ClosedTransport, invalid_base_url, miss
 from resources.redaction import know
 from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
-from resources.suiteprojects.tokens import TokenFile
+from resources.suiteprojects.tokens import TokenFile, issuer_of
 
 SECRET_KEYS = ("password", "key", "client_secret")
 
@@ -114,10 +114,11 @@ def open_suiteprojects(
         used = session.settings
         sign_in: SignIn = PasswordSignIn(used["company"], used["user"], used["password"])
         if by_oauth:
+            issuer = "" if session.problem else issuer_of(used["base_url"], used["client_id"])
             sign_in = RefreshingSignIn(
                 session.http,
                 session.application,
-                TokenFile(Path(token_file), encryption_key),
+                TokenFile(Path(token_file), encryption_key, issuer),
                 clock=session.clock,
                 refresh_token=refresh_token,
                 refresh_days=refresh_days,

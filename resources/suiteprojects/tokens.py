@@ -3,6 +3,9 @@
 The service invalidates a refresh token when it issues the next one, so the next one is on disk before anything uses it,
 and one process at a time refreshes. Before a refresh token is sent, the file records that: after a crash in between, a
 lost token can be distinguished from an expired one.
+
+The file belongs to the address and application that issued its tokens: a home that is pointed at another account sends
+it none of them, and says so.
 """
 
 import json
@@ -10,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -32,6 +36,7 @@ class Tokens:
     expires_at: float = 0.0
     refreshed_at: float = 0.0
     spending_since: float = 0.0  # when the refresh token was sent, as long as no response is saved
+    issued_by: str = ""  # address and application; blank in a file of an earlier version
 
     def __post_init__(self) -> None:
         know("SUITEPROJECTS_ACCESS_TOKEN", self.access_token)
@@ -41,13 +46,18 @@ class Tokens:
 class TokenFile:
     """Reads and replaces the file."""
 
-    def __init__(self, path: Path, encryption_key: str = "") -> None:
-        """Keep tokens in this file, encrypted with these keys (`resources/encryption.py`); blank for plain text.
+    def __init__(self, path: Path, encryption_key: str = "", issuer: str = "") -> None:
+        """Keep tokens in a file.
+
+        Args:
+            path: The file.
+            encryption_key: The keys that encrypt it (`resources/encryption.py`); blank for plain text.
+            issuer: Address and application whose tokens they are, see `issuer_of`; blank if nothing is sent.
 
         Raises:
             CredentialsError: A key is malformed.
         """
-        self.path = path
+        self.path, self._issuer = path, issuer
         try:
             self._cipher = Cipher(encryption_key)
         except EncryptionError as error:
@@ -61,9 +71,13 @@ class TokenFile:
             yield
 
     def read(self) -> Tokens:
-        """Return the tokens, blank ones without a file; CredentialsError if the file cannot be read or decrypted."""
+        """Return the tokens, blank ones without a file.
+
+        Raises:
+            CredentialsError: The file cannot be read or decrypted, or its tokens are another account's.
+        """
         try:
-            return Tokens(**json.loads(self._cipher.decrypt(self.path.read_text(encoding="utf-8"))))
+            tokens = Tokens(**json.loads(self._cipher.decrypt(self.path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return Tokens()
         except OSError as error:
@@ -72,6 +86,10 @@ class TokenFile:
             raise self._unreadable(str(error)) from error
         except (ValueError, TypeError) as error:
             raise self._unreadable("it is damaged") from error
+        if tokens.issued_by and self._issuer not in {"", tokens.issued_by}:
+            why = f"its tokens are those of {tokens.issued_by}, but the settings name {self._issuer}"
+            raise self._unreadable(f"{why}: correct them, or remove the file")
+        return tokens
 
     def _unreadable(self, why: str) -> CredentialsError:
         return CredentialsError(SYSTEM, "read tokens", f"{self.path}: {why}; or {LOGIN}")
@@ -82,4 +100,10 @@ class TokenFile:
 
     def save(self, tokens: Tokens) -> None:
         """Replace the file; after this returns, a power cut does not bring the old one back."""
-        write_atomically(self.path, self._cipher.encrypt(json.dumps(asdict(tokens))), mode=OWNER_ONLY)
+        text = json.dumps(asdict(replace(tokens, issued_by=self._issuer or tokens.issued_by)))
+        write_atomically(self.path, self._cipher.encrypt(text), mode=OWNER_ONLY)
+
+
+def issuer_of(base_url: str, client_id: str) -> str:
+    """Return who issues tokens: the host of the account and the application."""
+    return f"{urlsplit(base_url).netloc.lower()} (client {client_id})"

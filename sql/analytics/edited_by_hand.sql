@@ -24,20 +24,38 @@ current_edits as (
     left join targets using (workflow)
 ),
 
-found as (
-    select
-        workflow, source, source_id, target_id, from_run, from_at, from_position,
-        unnest(string_split(regexp_extract(reason, 'edited in the target[^:;]*: ([^;]*)', 1), ', ')) as field
-    from sync_decisions
-    where action in ('update', 'reactivate') and contains(reason, 'edited in the target')
-),
-
 sent as (
-    select workflow, source, source_id, run_id, position,
+    select workflow, source, source_id, target_id, run_id, seen_at, position,
         case when json_valid(image) then from_json(image, '[{"field": "VARCHAR", "before": "VARCHAR", "after": "VARCHAR"}]') end
             as changes
     from sync_attempts
-    where state = 'intent'
+    where state = 'intent' and action in ('update', 'reactivate')
+),
+
+decided as (
+    select workflow, source, source_id, from_run, action, reason, coalesce(from_position, 0) as from_position
+    from sync_decisions
+),
+
+-- runs that decide the same one after the other share a row of sync_decisions, and each of them found an edit
+found as (
+    select
+        sent.*, run.started_at,
+        unnest(string_split(regexp_extract(decision.reason, 'edited in the target[^:;]*: ([^;]*)', 1), ', ')) as field
+    from (
+        select sent.*,
+            case when own.from_run is null then {'action': kept.action, 'reason': kept.reason}
+                else {'action': own.action, 'reason': own.reason} end as decision
+        from sent
+        asof left join decided as kept
+            on kept.workflow = sent.workflow and kept.source = sent.source and kept.source_id = sent.source_id
+            and kept.from_position <= sent.position
+        left join decided as own
+            on own.workflow = sent.workflow and own.source = sent.source and own.source_id = sent.source_id
+            and own.from_run = sent.run_id
+    ) as sent
+    left join sync_runs as run on run.run_id = sent.run_id and run.workflow = sent.workflow
+    where decision.action in ('update', 'reactivate') and contains(decision.reason, 'edited in the target')
 ),
 
 overwritten as (
@@ -49,14 +67,11 @@ overwritten as (
             select max(earlier.seen_at) from sync_attempts as earlier
             where earlier.workflow = found.workflow and earlier.source = found.source
                 and earlier.source_id = found.source_id and earlier.state in ('confirmed', 'found')
-                and earlier.position < found.from_position and earlier.run_id <> found.from_run
+                and earlier.position < found.position and earlier.run_id <> found.run_id
         ) as edited_after,
-        found.from_at as found_at, 'restored' as state, found.from_run as found_by
+        coalesce(found.started_at, found.seen_at) as found_at, 'restored' as state, found.run_id as found_by
     from found
-    left join sent
-        on sent.workflow = found.workflow and sent.source = found.source and sent.source_id = found.source_id
-        and sent.run_id = found.from_run
-    left join unnest(sent.changes) as each(change) on change.field = found.field
+    left join unnest(found.changes) as each(change) on change.field = found.field
     group by all
 )
 

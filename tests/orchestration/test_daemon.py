@@ -1,7 +1,13 @@
 """The log of Dagster's daemon: what sensors do, and not each of their looks."""
 
 import logging
+from pathlib import Path
 
+import dagster as dg
+import pytest
+import yaml
+
+from orchestration.configuration.settings import ROOT
 from orchestration.daemon import DaemonLog
 
 LOOK = "Checking for new runs for sensor: alerts"
@@ -39,3 +45,31 @@ def test_what_a_sensor_does_is_always_logged() -> None:
 
     assert logged(launched, launched) == [launched, launched]
     assert logged(LOOK, IDLE, IDLE, level=logging.WARNING) == [LOOK, IDLE, IDLE]
+
+
+@pytest.mark.parametrize("file", ["dagster.yaml", "orchestration/deploy/dagster.yaml"])
+def test_events_of_a_run_are_stored_and_not_logged(
+    file: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings of a run are in the log of `millpond ui`; its steps are on its page only."""
+
+    @dg.op
+    def warn(context: dg.OpExecutionContext) -> None:
+        context.log.warning("a value was cut")
+
+    @dg.job
+    def job() -> None:
+        warn()
+
+    settings = {
+        "telemetry": {"enabled": False},
+        "python_logs": yaml.safe_load((ROOT / file).read_text())["python_logs"],
+    }
+    with dg.DagsterInstance.ephemeral(str(tmp_path), settings=settings) as instance:
+        done = job.execute_in_process(instance=instance)
+        stored = {each.dagster_event.event_type_value for each in instance.all_logs(done.run_id) if each.dagster_event}
+
+    logged = capfd.readouterr().err
+    assert "DEBUG" not in logged
+    assert "a value was cut" in logged
+    assert {"PIPELINE_START", "STEP_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"} <= stored

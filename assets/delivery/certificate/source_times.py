@@ -137,7 +137,8 @@ def _read_type(con: duckdb.DuckDBPyConnection, record_type: RecordType) -> TypeR
 
 def _was_listed(con: duckdb.DuckDBPyConnection) -> str:
     whole = f"mode in ('full', 'full_table', '{MISSING}')"
-    return f"(coalesce(listed, false) or {whole})" if "listed" in columns_of(con, LOG) else whole
+    # a row that could not be read leaves even a full read incomplete; reads of early versions do not say
+    return f"(coalesce(listed, {whole}) or mode = '{MISSING}')" if "listed" in columns_of(con, LOG) else whole
 
 
 _OLDEST = """

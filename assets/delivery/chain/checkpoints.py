@@ -19,6 +19,7 @@ from resources.warehouse.tables import has_table, insert_row
 
 FORMAT = 1
 SHOWN = 12  # characters of a public key or hash in texts
+COUNTS = ("number", "first", "last", "through")  # whole numbers of a statement
 
 
 class ChainError(SyncError):
@@ -37,12 +38,12 @@ class Checkpoint:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The content of the statement; empty if it was damaged."""
+        """The content of the statement; empty if it was damaged, or has something else where numbers belong."""
         try:
             facts = json.loads(self.statement)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
-        return facts if isinstance(facts, dict) else {}
+        return facts if isinstance(facts, dict) and all(_is_count(facts.get(each, 0)) for each in COUNTS) else {}
 
     @property
     def digest(self) -> str:
@@ -73,8 +74,12 @@ def checkpoint_of(document: dict[str, Any]) -> Checkpoint:
         names = ("statement", "signature", "handover")
         day = date.fromisoformat(document["day"])
         return Checkpoint(int(document["number"]), day, *(str(document[name]) for name in names))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"not a checkpoint: {error}") from error
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and -1 <= value < 2**63
 
 
 def read_checkpoints(con: duckdb.DuckDBPyConnection) -> list[Checkpoint]:

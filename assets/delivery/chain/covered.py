@@ -8,12 +8,14 @@ ones. That one is the SHA-256 of the salt and a JSON list of them; a row without
 renamed since has its former name and version in the leaf.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
+from pydantic import TypeAdapter, ValidationError
 
+from assets.delivery.ledger.events import details_of
 from resources.warehouse.tables import literal
 
 ATTEMPT, DECISION, ENDED, EVENT = "attempt", "decision", "ended", "event"
@@ -97,7 +99,7 @@ class Renamed:
     number: int
     old: str
     new: str
-    versions: Mapping[str, Sequence[str]]
+    versions: Mapping[str, tuple[str, str]]
 
 
 def rows_query(kinds: Sequence[str] = tuple(KINDS)) -> str:
@@ -131,13 +133,21 @@ from {CHAIN} where kind in ('{PRUNED}', '{ERASED}') group by 1
 
 
 def renames(con: duckdb.DuckDBPyConnection) -> list[Renamed]:
-    """Return the renames in the chain, oldest first."""
+    """Return the renames in the chain, oldest first; one whose details were changed explains no former name."""
     rows = con.execute(
         f"select entry.number, event.details from {CHAIN} as entry join sync_events as event"
         f" on entry.record = event.event_id and entry.place = event.position where entry.kind = '{EVENT}'"
         " and event.event = 'renamed' order by entry.number"
     ).fetchall()
-    return [Renamed(number=number, **json.loads(details)) for number, details in rows]
+    found = (_renamed({**details_of(details), "number": number}) for number, details in rows)
+    return [each for each in found if each]
+
+
+def _renamed(facts: Mapping[str, Any]) -> Renamed | None:
+    try:
+        return TypeAdapter(Renamed).validate_python(facts)
+    except ValidationError:
+        return None
 
 
 def then_query(rows: str, renamed: Sequence[Renamed]) -> str:

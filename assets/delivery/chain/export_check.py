@@ -55,7 +55,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
             keys, first = [str(each) for each in manifest["public_keys"]], int(manifest["first_checkpoint"])
             entries = [int(each) for each in entries]
             return {**manifest, "entries": entries, "public_keys": keys, "first_checkpoint": first}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         pass
     raise ChainError(f"{folder}: not an export of `millpond ledger export`, or its {MANIFEST} was damaged")
 

@@ -12,6 +12,7 @@ import duckdb
 from assets.delivery.chain.checkpoints import ChainError, Checkpoint, checkpoint_of, read_checkpoints
 from assets.delivery.chain.covered import CHAIN, EVENT
 from assets.delivery.chain.findings import Findings
+from assets.delivery.ledger.events import details_of
 from resources.atomic_file import write_atomically
 from resources.warehouse.tables import has_table
 
@@ -93,7 +94,8 @@ def _fork(con: duckdb.DuckDBPyConnection, kept: Checkpoint) -> str:
         f" (select record from {CHAIN} where kind = '{EVENT}') order by position desc"
     )
     for at, details in con.execute(query).fetchall():
-        facts = json.loads(details)
-        if facts.get("kept", 0) < kept.number <= facts.get("left", 0):
+        facts = details_of(details)
+        left = [facts.get(name, 0) for name in ("kept", "left")]
+        if all(isinstance(each, int) for each in left) and left[0] < kept.number <= left[1]:
             return f"a backup was restored on {at:%Y-%m-%d %H:%M} UTC"
     return ""

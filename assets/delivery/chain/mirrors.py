@@ -4,16 +4,16 @@ sync_plans, sync_manual_links, sync_ignored, sync_shadow_periods, sync_import_se
 the last event about each  ->  Difference
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
-from assets.delivery.ledger.events import Event, Happened, as_json
+from assets.delivery.ledger.events import Event, Happened, as_json, details_of
 from assets.delivery.spec.switches import Override
+from resources.warehouse.forgotten import TEXT
 
 _LAST = """
 select workflow, {subject} as subject, arg_max(event, position) as event,
@@ -223,34 +223,39 @@ def switch_details(override: Override) -> dict[str, Any]:
     return {"active": override.active, "realtime": override.realtime}
 
 
-def _parsed(details: str | None) -> dict[str, Any] | None:
-    """Return the details of an event; None if they are no JSON object: the row was changed, which the chain names."""
-    try:
-        found = json.loads(details or "")
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _switch_differences(con: duckdb.DuckDBPyConnection, switches: Mapping[str, Override]) -> Iterator[Difference]:
     query = (
-        "select workflow, coalesce(decided_by, ''), details from sync_events where event = 'switched' order by position"
+        "select workflow, coalesce(decided_by, ''), details, coalesce(note, '') from sync_events"
+        " where event = 'switched' order by position"
     )
-    recorded: dict[str, list[tuple[str, dict[str, Any] | None]]] = {}
-    for workflow, by, details in con.execute(query).fetchall():
-        recorded.setdefault(workflow, []).append((by, _parsed(details)))
+    recorded: dict[str, list[_Switched]] = {}
+    for workflow, by, details, note in con.execute(query).fetchall():
+        recorded.setdefault(workflow, []).append(_Switched(by, details_of(details), note))
     for name in sorted({*recorded, *switches}):
         events = recorded.get(name, [])
         given = switches.get(name)
-        now = (given.decided_by, switch_details(given)) if given else None
-        if events and now == events[-1]:
+        now = _Switched(given.decided_by, switch_details(given), given.reason) if given else None
+        if events and events[-1].is_kept_as(now):
             continue
         before = events[-2] if len(events) > 1 else None
-        text = None if now is None else as_json(now[1])
         yield Difference(
-            "switches.json", name, "", now[0] if now else None, text, events[-1][0] if events else None,
-            "switched" if events else None, is_pending=bool(events) and now == before,
+            "switches.json", name, "", now.by if now else None, None if now is None else as_json(now.details or {}),
+            events[-1].by if events else None, "switched" if events else None,
+            is_pending=bool(events) and (before.is_kept_as(now) if before else now is None),
+            note=now.reason if now else "",
         )  # fmt: skip
+
+
+class _Switched(NamedTuple):
+    """A switch: person, details, reason."""
+
+    by: str
+    details: dict[str, Any]
+    reason: str
+
+    def is_kept_as(self, kept: "_Switched | None") -> bool:
+        """Return whether the file has what this event recorded; a forgotten reason is in the file only."""
+        return kept is not None and kept in (self, self._replace(reason=kept.reason) if self.reason == TEXT else self)
 
 
 def missing_events(
@@ -267,7 +272,7 @@ def missing_events(
 
 
 def _found(event: Happened, found: Difference, moment: datetime) -> Event:
-    details = json.loads(found.details) if found.details else {}
+    details = details_of(found.details)
     if event is Happened.SELECTED:
         source, _, source_id = found.subject.partition(" ")
         details["records"] = {source: [source_id]}

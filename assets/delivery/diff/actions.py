@@ -14,6 +14,7 @@ from assets.delivery.schemas import (
     LOST_CREATE,
     MANUAL,
     NEAR,
+    NOT_ASKED,
     NOT_SHOWN,
     OURS,
     QUARANTINE,
@@ -90,7 +91,15 @@ def _retired(target: TargetShape) -> list[Case]:
     unmapped = pl.format("{}, but cannot be deactivated: map the field {}", reason, pl.lit(target.active_field))
     active = retired & pl.col("target_state.is_active")
     held = (pl.col("disposition") == HOLD) & pl.col("target_state.is_active").ne_missing(pl.lit(value=False))
+    known = retired & ~EXISTS & pl.col("candidates").eq(0)
+    hidden = pl.format(
+        "{}, but the target no longer shows record {}, and does not list it as deleted, so that it may be active: give"
+        " the integration's user access to it again, such as by its filter set", reason, pl.col("deleted_id"),
+    )  # fmt: skip
+    unknown = pl.format("{}; whether it is inactive in the target could not be checked; the next run continues", reason)
     return [
+        Case(known & (pl.col("deleted_code") == NOT_SHOWN), Action.QUARANTINED, NOT_SHOWN, hidden),
+        Case(known & (pl.col("deleted_code") == NOT_ASKED), Action.SKIPPED, NOT_ASKED, unknown),
         NEVER_CREATED.case,
         Case(held, Action.QUARANTINED, code, reason),
         Case(retired & DIFFERS, Action.DEACTIVATE, code, reason),

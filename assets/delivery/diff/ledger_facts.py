@@ -27,6 +27,7 @@ from assets.delivery.schemas import (
     MANUAL_LINK_SCHEMA,
     NEAR,
     NEAR_SCHEMA,
+    NOT_ASKED,
     NOT_SHOWN,
     OURS,
     REJECTED_SCHEMA,
@@ -100,18 +101,18 @@ def read_ledger_facts(
 def _read_deleted(
     con: duckdb.DuckDBPyConnection, workflow: Workflow, unverified: Collection[str], hidden: Collection[str]
 ) -> pl.DataFrame:
-    """Return the records whose linked target record is gone or hidden, and about which no person has decided since."""
+    """Return the records whose target record is gone, hidden or was not looked up, unless a person decided since."""
     none, reports = pl.DataFrame(schema=DELETED_SCHEMA), workflow.spec.deleted_in_target != "recreate"
-    if not (reports or hidden) or not has_table(con, workflow.target_state):
+    if not (reports or hidden or unverified) or not has_table(con, workflow.target_state):
         return none
     gone = read_frame(
         con,
         "select source, source_id, target_id as deleted_id,"
-        " if(list_contains($hidden::varchar[], target_id), $not_shown, $deleted) as deleted_code"
+        " case when list_contains($hidden::varchar[], target_id) then $not_shown"
+        " when list_contains($unverified::varchar[], target_id) then $not_asked else $deleted end as deleted_code"
         " from sync_links as link where workflow = $workflow"
         f" and target_id not in (select target_id from {quoted(workflow.target_state)} where target_id is not null)"
-        " and (list_contains($hidden::varchar[], target_id)"
-        " or ($reports and not list_contains($unverified::varchar[], target_id)))"
+        " and ($reports or deleted_code <> $deleted)"
         " and not exists (select 1 from sync_manual_links as decided"
         " where decided.workflow = link.workflow and decided.source = link.source"
         f" and decided.source_id = link.source_id and {decided_after('link.confirmed_at')})",
@@ -121,6 +122,7 @@ def _read_deleted(
             "hidden": list(hidden),
             "reports": reports,
             "not_shown": NOT_SHOWN,
+            "not_asked": NOT_ASKED,
             "deleted": DELETED,
         },
     )
@@ -149,8 +151,9 @@ def recall(matched: pl.DataFrame, facts: LedgerFacts, version: str) -> pl.DataFr
     by_rule = ~(OURS | (pl.col("matched_by") == MANUAL)).fill_null(value=False)
     hidden = delivered & by_rule & (pl.col("deleted_code") == NOT_SHOWN)
     matched = set_where(matched, hidden.fill_null(value=False), target_id=None)
+    gone = delivered & pl.col("target_id").is_null() & (pl.col("deleted_code") != NOT_ASKED)
     return matched.with_columns(
-        (delivered & pl.col("target_id").is_null() & pl.col("deleted_id").is_not_null()).alias("gone"),
+        gone.fill_null(value=False).alias("gone"),
         same("rejected").alias("rejected_before"),
         (same("hold") & same_disposition).alias("held"),
     )

@@ -4,6 +4,7 @@ Subject  ->  erase()  ->  every place without the values, sync_forgotten, an eve
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from datetime import datetime
 import duckdb
 
 from assets.delivery.chain.rewrite import rewriting
+from assets.delivery.forget.parts import Sections, parts_of
 from assets.delivery.forget.places import Place, places_of
 from assets.delivery.forget.subject import Subject
 from assets.delivery.forget.texts import contains, found_by
@@ -43,15 +45,26 @@ class Decision:
     note: str = ""
 
 
-def survey(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[Erased]:
-    """Return what `erase` would erase; nothing changes."""
-    return [each for place in places_of(con, subject) if (each := _counted(con, place)).rows]
+def survey(sections: Sections, subject: Subject) -> list[Erased]:
+    """Return what `erase` would erase; nothing changes.
+
+    Raises:
+        SyncError: A run has made a table anew meanwhile.
+    """
+    with sections() as con:
+        places = places_of(con, subject)
+    return [each for place in places if (each := _surveyed(sections, place)).rows]
 
 
-def _counted(con: duckdb.DuckDBPyConnection, place: Place) -> Erased:
-    counts = place.count(con)
-    columns = {name: number for name, number in counts.items() if name}
-    return Erased(place.table, counts[""], columns)
+def _surveyed(sections: Sections, place: Place) -> Erased:
+    counts = Counter[str]()
+    for con, part in parts_of(sections, place.table):
+        counts.update(place.count(con, part))
+    return _counted(place, counts)
+
+
+def _counted(place: Place, counts: Mapping[str, int]) -> Erased:
+    return Erased(place.table, counts[""], {name: counts[name] for name in place.sets if counts.get(name)})
 
 
 def merged(found: Sequence[Erased]) -> list[Erased]:
@@ -84,7 +97,7 @@ def erase(con: duckdb.DuckDBPyConnection, subject: Subject, signer: Signer, deci
     with rewriting(con, signer, event):
         _close_plans(con, subject, decision)
         for place in places_of(con, subject):
-            found = _counted(con, place)
+            found = _counted(place, place.count(con))
             if found.rows:
                 place.erase(con)
                 done.append(found)

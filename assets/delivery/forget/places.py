@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from assets.delivery.forget.parts import Sections
 from assets.delivery.forget.subject import MIN_LENGTH, Subject
 from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.ledger.sides import MART, TARGET
@@ -62,13 +63,13 @@ class Place:
         differs = " or ".join(f"{quoted(name)} is distinct from {new}" for name, new in self.sets.items())
         return f"where ({self.where}) and ({differs})"
 
-    def count(self, con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-        """Return how many values of each column change."""
+    def count(self, con: duckdb.DuckDBPyConnection, part: str = "true") -> dict[str, int]:
+        """Return how many values of each column change, in the whole table or a part of its rows."""
         counts = ", ".join(
             f"count(*) filter ({quoted(name)} is distinct from {new})" for name, new in self.sets.items()
         )
         rows = con.execute(
-            f"select count(*), {counts} from {quoted(self.table)} {self._rows}", dict(self.values)
+            f"select count(*), {counts} from {quoted(self.table)} {self._rows} and {part}", dict(self.values)
         ).fetchall()[0]
         return {"": int(rows[0]), **{name: int(each) for name, each in zip(self.sets, rows[1:], strict=True) if each}}
 
@@ -89,22 +90,31 @@ def places_of(con: duckdb.DuckDBPyConnection, subject: Subject) -> list[Place]:
     return [each for each in found if each.sets and each.table in tables]
 
 
-def with_target_texts(con: duckdb.DuckDBPyConnection, subject: Subject) -> Subject:
+def with_target_texts(sections: Sections, subject: Subject) -> Subject:
     """Return the record with the values that only marts and targets have, as of an edit there, to look for as well."""
     found = {*subject.texts}
-    for name in sorted(tables_of(con) - _views(con)):
-        for place in _of_workflow(con, subject, name) if name.startswith(_VALUES) else ():
-            table, kinds = quoted(place.table), columns_of(con, place.table)
-            for column in (each for each in place.sets if kinds.get(each) == "VARCHAR" and each not in MART_COLUMNS):
-                value = quoted(column)
-                query = (
-                    f"select distinct {value} from {table} where ({place.where}) and length({value}) >= {MIN_LENGTH}"
-                    f" and {value} not in (select {value} from {table} where not ({place.where})"
-                    f" and {value} is not null)"
-                )
-                found.update(row[0] for row in con.execute(query, dict(place.values)).fetchall())
+    with sections() as con:
+        names = sorted(each for each in tables_of(con) - _views(con) if each.startswith(_VALUES))
+    for name in names:
+        with sections() as con:
+            for place in _of_workflow(con, subject, name):
+                found |= _own_texts(con, place)
     found -= {*subject.common}
     return replace(subject, texts=sorted(found, key=lambda each: (-len(each), each)))
+
+
+def _own_texts(con: duckdb.DuckDBPyConnection, place: Place) -> set[str]:
+    """Return the values of a mart or a target that no other of its records has."""
+    found, table, kinds = set[str](), quoted(place.table), columns_of(con, place.table)
+    for column in (each for each in place.sets if kinds.get(each) == "VARCHAR" and each not in MART_COLUMNS):
+        value = quoted(column)
+        query = (
+            f"select distinct {value} from {table} where ({place.where}) and length({value}) >= {MIN_LENGTH}"
+            f" and {value} not in (select {value} from {table} where not ({place.where})"
+            f" and {value} is not null)"
+        )
+        found.update(row[0] for row in con.execute(query, dict(place.values)).fetchall())
+    return found
 
 
 def _views(con: duckdb.DuckDBPyConnection) -> set[str]:

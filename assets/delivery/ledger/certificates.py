@@ -4,7 +4,7 @@ certify()  ->  append()  ->  sync_certificates        restore, new account  ->  
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -82,6 +82,27 @@ def newest_certificates(
     names = [each.name for each in fields(Certificate)]
     found = (Certificate(**dict(zip(names, row, strict=True))) for row in rows)
     return {each.workflow: each for each in found}
+
+
+def confirmed_since(con: duckdb.DuckDBPyConnection, certificates: Collection[Certificate]) -> dict[str, int]:
+    """Return, by workflow, how many records that its newest certificate calls pending or wrong were confirmed since.
+
+    They are read back by the next run, and certified then.
+    """
+    positions = {each.workflow: each.position for each in certificates}
+    if not positions or not has_table(con, "sync_attempts"):
+        return {}
+    return dict(con.execute(_CONFIRMED_SINCE, [[*positions], [*positions.values()]]).fetchall())
+
+
+_CONFIRMED_SINCE = f"""
+select workflow, count(distinct (source, source_id))
+from (select unnest(?::varchar[]) as workflow, unnest(?::bigint[]) as certified) as certificate
+join {UNVERIFIED} as record using (workflow)
+join sync_attempts as attempt using (workflow, source, source_id)
+where record.kind in ('pending', 'wrong') and attempt.state in ('confirmed', 'found') and attempt.position > certified
+group by workflow
+"""
 
 
 def void_certificates(con: duckdb.DuckDBPyConnection, moment: datetime, reason: str, workflow: str = "") -> None:

@@ -72,6 +72,15 @@ def as_json(details: Mapping[str, Any]) -> str:
     return json.dumps(details, default=str, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def details_of(text: str | None) -> dict[str, Any]:
+    """Return the details of a stored event; none if they are no object: the row was changed, which the chain names."""
+    try:
+        found = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def key_of(source: str, source_id: str) -> str:
     """Return the subject of an event about a record."""
     return f"{source} {source_id}"

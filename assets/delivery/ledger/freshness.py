@@ -27,6 +27,8 @@ _SENT = (
     f" and code is distinct from '{AFTER_BACKUP}'"
 )
 
+VERSION_PLACE = 3  # of the file's version in what `sources_of` returns
+
 
 def record_input(
     con: duckdb.DuckDBPyConnection,
@@ -63,13 +65,24 @@ def advance_target_state(con: duckdb.DuckDBPyConnection, workflow: Workflow, run
 
 
 def sources_of(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
-    """Return a fingerprint of what a mart is made from: staged rows, decisions of other workflows, looked-up tables."""
+    """Return what a mart is made from: staged rows, looked-up tables, others' decisions, the version of the file."""
     looked_up = {lookup.table for lookup in workflow.spec.lookups} - {workflow.mart, workflow.target_state}
     tables = sorted({*(record.table for record in workflow.spec.records), *looked_up})
     staged = _rows(con, "stg_builds", "staging_table, raw_table, through, statement_hash", "staging_table", tables)
     inputs = _rows(con, "sync_inputs", "table_name, run_id, position, sources", "table_name", tables)
     decided = _rows(con, "sync_decisions", "workflow, max(from_position)", "workflow", workflow.spec.upstream)
-    return json.dumps([staged, inputs, decided], default=str)
+    return json.dumps([staged, inputs, decided, workflow.spec.version], default=str)
+
+
+def require_mart_of_file(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> None:
+    """Raise PlanError if the mart is of another version of the workflow file; of early marts, that is not known."""
+    rows = con.execute("select sources from sync_inputs where table_name = ?", [workflow.mart]).fetchall()
+    made_from = json.loads(rows[0][0] or "[]") if rows else []
+    if len(made_from) > VERSION_PLACE and made_from[VERSION_PLACE] != workflow.spec.version:
+        raise PlanError(
+            f"{workflow.name}: its file has changed since {workflow.mart} was made; run `millpond plan"
+            f" {workflow.name}`, then try again"
+        )
 
 
 def _rows(

@@ -181,8 +181,13 @@ def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: PlanKind = PlanK
     ensure_ledger(con)
     found = _read(con, "workflow = ? and kind = ?", [workflow, kind])
     if not found:
-        raise PlanError(f"{workflow}: no plan yet; materialize plan_{workflow} first")
+        raise PlanError(f"{workflow}: no plan yet; {_another(workflow)}")
     return found[0]
+
+
+def _another(workflow: str) -> str:
+    """Return how to make a plan of a workflow, on the command line and in Dagster."""
+    return f"make a new one: `millpond plan {workflow}`, or materialize plan_{workflow}"
 
 
 def _read(con: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[StoredPlan]:
@@ -219,13 +224,13 @@ def take(
             f" with `millpond reject {plan.plan_id}`"
         )
     if plan.state not in OPEN_STATES:
-        raise PlanError(
-            f"{name} is {plan.state}{f' ({plan.note})' if plan.note else ''}; materialize {plan.table} again"
-        )
+        was_sent = plan.state == PlanState.SENT  # its note is a guard's, which a person overruled
+        why = f" ({plan.note})" if plan.note and not was_sent else ""
+        raise PlanError(f"{name} is {plan.state}{why}; {_another(plan.workflow)}")
     if _is_rejected(con, plan):
-        raise PlanError(f"{name} was rejected, and its state was changed afterwards; materialize {plan.table} again")
+        raise PlanError(f"{name} was rejected, and its state was changed afterwards; {_another(plan.workflow)}")
     if plan.made_by != run_id and is_overdue(con, plan, moment, reading):
-        raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; make a new one")
+        raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; {_another(plan.workflow)}")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
     con.execute(
         "update sync_plans set state = ?, state_at = ?, sent_by = ? where plan_id = ?",

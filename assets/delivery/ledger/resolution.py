@@ -35,6 +35,7 @@ from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
 
 _ABSENT = "the target does not have it; decided again"
+_NOT_MADE = "the target has no record that this create made; decided again"
 _DENIED = "a person decided that it is none of the target's records; decided again"
 
 Row = Mapping[str, Any]
@@ -93,8 +94,9 @@ def resolve_intents(run: RunContext) -> None:
     resolved, written = [], {}
     for intent in intents:
         row = actual.get(intent.attempt_id)
-        absent = _DENIED if SourceKey(intent.source, intent.source_id) in known.denied else _ABSENT
-        end = _resolved(intent, row, images[intent.attempt_id], possible.get(intent.attempt_id), run, absent)
+        end = _resolved(
+            intent, row, images[intent.attempt_id], possible.get(intent.attempt_id), run, _absent(known, intent)
+        )
         if intent in known.open or end.state != AttemptState.AMBIGUOUS:
             resolved.append(end)
         if row:
@@ -226,6 +228,13 @@ def _resolved(
         replaced=None,
         seen_at=run.now,
     )
+
+
+def _absent(known: _Known, intent: Attempt) -> str:
+    """Return why an attempt that is not in the target has not arrived."""
+    if SourceKey(intent.source, intent.source_id) in known.denied:
+        return _DENIED
+    return _NOT_MADE if intent.action == Action.CREATE else _ABSENT
 
 
 def _shows(image: Image, actual: Row) -> bool:

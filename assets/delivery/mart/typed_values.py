@@ -1,9 +1,10 @@
-"""Custom fields that stay text in staging because of a value that their type cannot hold: typed value by value here.
+"""Columns that one value made text, or a wider number, in staging: typed value by value here.
 
 staging table  ->  typed_columns()  ->  each value also as each type that it may have  ->  typed_parts()
 
-One bad value would otherwise make every expression over its field fail, such as `field * 2`, and stop all records.
-Rows whose values have the same types are one part; in the part with the bad values the field is text.
+One bad value would otherwise make every expression over its field fail, such as `field * 2`, and stop all records; a
+1.5 among whole numbers would write every other 2 as 2.0 in `concat('N', field)`. Rows whose values have the same types
+are one part; in the part with the bad values the field is text.
 """
 
 from collections.abc import Iterator
@@ -12,17 +13,17 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from assets.warehouse.custom_types import as_kind, kind_of_value, uncast_fields
+from assets.warehouse.custom_types import as_kind, fields_by_value, kind_of_value
 from resources.warehouse.tables import quoted
 
 MARK: Final = ":"  # in names of columns that only exist between reading and transforming: field:kind, and field:
 
 
 def typed_columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Return the select list of a staging table's uncast fields, as each type that they may have."""
+    """Return the select list of a staging table's columns that are typed by value, as each type that they may have."""
     return [
         column
-        for name, kinds in uncast_fields(con, table).items()
+        for name, kinds in fields_by_value(con, table).items()
         for column in (
             f"{kind_of_value(name, kinds)} as {quoted(name + MARK)}",
             *(f"{as_kind(name, kind)} as {quoted(f'{name}{MARK}{kind}')}" for kind in kinds),

@@ -15,20 +15,23 @@ from assets.delivery.ledger.version_readings import SELECTED, Reading
 from assets.delivery.ledger.versions import keep_versions, mark_unseen
 from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import DELIVER, KEY
+from assets.delivery.schemas import DELIVER, KEY, NOT_ASKED, PARENT, RETIRE
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
 
 # No listing proves that a record is gone: it may omit inactive or new records, or lose some that moved to another page.
-# Records below a parent that should not be in the target are not created either, so they need no look-up.
+# Records below a parent that should not be in the target are not created either, so they need no look-up. A record that
+# should be inactive needs one if it was active when it was last confirmed: not being listed does not make it inactive.
 _UNLISTED = """
 with recursive
 missing as (
-    select link.target_id, mart.{key} as external_id, mart.parent_source, mart.parent_source_id, link.payload_hash
+    select
+        link.target_id, mart.{key} as external_id, mart.disposition, mart.parent_source, mart.parent_source_id,
+        link.payload_hash
     from sync_links as link
     join {mart} as mart on mart.source = link.source and mart.source_id = link.source_id
-    where link.workflow = ?
-        and mart.disposition = ?
+    where link.workflow = $workflow
+        and (mart.disposition = $deliver or (mart.disposition = $retire and link.payload_hash is not null))
         and link.target_id not in (select target_id from {target_state} where target_id is not null)
         and mart.{key} not in (select external_id from {target_state} where external_id is not null)
 ),
@@ -41,8 +44,8 @@ above (target_id, parent_source, parent_source_id, disposition) as (
 )
 select target_id, external_id
 from missing
-where target_id not in (select target_id from above where disposition <> ?)
-order by payload_hash is not null, target_id
+where disposition = $retire or target_id not in (select target_id from above where disposition <> $deliver)
+order by disposition = $retire, payload_hash is not null, target_id
 """
 
 
@@ -50,14 +53,14 @@ def find_unlisted(run: RunContext) -> Collection[str]:
     """Add linked records that exist although they are not listed to the target state.
 
     Returns:
-        The target ids that could not be looked up in this run; their records must not be created.
+        The target ids that could not be looked up in this run; their records must not be created or count as inactive.
     """
     target, name, state = run.target, run.workflow.name, run.workflow.target_state
     if target.lists_all and not target.lists_deleted:
         return ()
     query = _UNLISTED.format(mart=quoted(run.workflow.mart), target_state=quoted(state), key=quoted(target.key_field))
     with run.warehouse.writer(transaction=False) as con:
-        missing = read_frame(con, query, [name, DELIVER, DELIVER])
+        missing = read_frame(con, query, {"workflow": name, "deliver": DELIVER, "retire": RETIRE})
         # the table's fields: the file may have been edited since the target was read
         fields = [each for each in columns_of(con, state) if each not in TARGET_STATE_COLUMNS]
         began = last_position(con)
@@ -69,6 +72,13 @@ def find_unlisted(run: RunContext) -> Collection[str]:
             _keep_looked_up(con, run, [*(keys.keys() - set(unverified))], began)
         mark_unseen(con, name, run.now)
     return unverified
+
+
+def fields_to_read(target: Target, mapped: Sequence[str], changed: Collection[str]) -> list[str]:
+    """Return the mapped fields, and those of a plan's changes that the file no longer maps but the target still has."""
+    others = sorted(set(changed) - {*mapped, PARENT})
+    accepted = target.accepted(others) if others else ()
+    return [*mapped, *(name for name in others if name in accepted)]
 
 
 def read_with_unlisted(
@@ -118,4 +128,4 @@ def unverified_creates(plan: pl.DataFrame, links: pl.DataFrame, unverified: Coll
     owners = links.filter(pl.col("target_id").is_in(list(unverified)))
     creates = plan.filter(pl.col("action") == Action.CREATE).join(owners, on=KEY, how="semi")
     reason = "may still exist in the target, but could not be checked in this run; the next run continues"
-    return Exclusion(creates, "not_asked", reason)
+    return Exclusion(creates, NOT_ASKED, reason)

@@ -14,13 +14,14 @@ import polars as pl
 from assets.delivery.errors import MappingError, PlanError, SyncError
 from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.decisions import read_upstream
+from assets.delivery.ledger.freshness import require_mart_of_file
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import target_hash
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.plan.existence_check import read_with_unlisted
+from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
 from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
 from assets.delivery.run_context import RunContext
@@ -91,7 +92,7 @@ def make_undo(
 
     Raises:
         SyncError: The run has no confirmed writes of these records, or the condition is not valid.
-        PlanError: The images are encrypted with another key.
+        PlanError: The images are encrypted with another key, or the workflow file has changed since its last run.
     """
     workflow = run.workflow
     with run.warehouse.writer() as con:
@@ -100,16 +101,19 @@ def make_undo(
         written = _written(con, run, undone_run, records, where)
         links, upstream = read_links(con, workflow.name), read_upstream(con, workflow.spec.upstream)
     keys = dict(written.filter(pl.col("target_id").is_not_null()).select("target_id", "our_key").iter_rows())
-    shown, unread = read_with_unlisted(run.target, keys, workflow.spec.target_fields)
+    images = [_image(run, row, undone_run) for row in written.iter_rows(named=True)]
+    changed = {str(change["field"]) for image in images for change in image}
+    fields = fields_to_read(run.target, workflow.spec.target_fields, changed)
+    shown, unread = read_with_unlisted(run.target, keys, fields)
     actual = {row["target_id"]: row for row in shown.iter_rows(named=True)}
     ours = links.filter(pl.col("target_id").is_in(list(actual)))
     known = pl.concat([each.select(*KEY, "target_id") for each in (upstream.drop_nulls("target_id"), ours)])
     parents = _parents(workflow, known)
     rows = []
-    for row in written.iter_rows(named=True):
+    for row, image in zip(written.iter_rows(named=True), images, strict=True):
         current = actual.get(row["target_id"])
         same = current is not None and target_hash(current, workflow.spec.target_fields) == row["hash_after_run"]
-        image, known_parents = _image(run, row, undone_run), parents.get(row["source"], {})
+        known_parents = parents.get(row["source"], {})
         of_record = Written(row, image, current, known_parents, same, row["target_id"] in unread)
         rows.append(undo_row(of_record, run.target.active_field, undone_run))
     stamp = Stamp.new(run)
@@ -148,6 +152,7 @@ def _written(
     workflow = run.workflow
     if not has_table(con, workflow.mart):
         raise SyncError(f"{workflow.name}: there is no mart yet; run the workflow, then undo run {undone_run[:8]}")
+    require_mart_of_file(con, workflow)  # else the next run maps other values, and sends them again
     mart, key = quoted(workflow.mart), quoted(run.target.key_field)
     written = read_frame(con, _WRITTEN.format(mart=mart, key=key), [workflow.name, undone_run])
     if records:

@@ -61,12 +61,11 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
         if move["before"] not in written.parents:
             return row | _skipped("conflict", "its former parent is gone or not ours; left as it is")
         row["parent_source"], row["parent_source_id"] = written.parents[move["before"]]
-    edited = [str(each["field"]) for each in written.image if _differs(each, written.current)]
-    if edited and not written.unedited:  # a target that normalizes values shows others than were sent
-        return row | _skipped("conflict", f"edited after the run: {', '.join(edited)}; left as it is")
     action, changes = _inverse(Action(written.row["action"]), written.image, current, active_field)
     if not changes:
         return row | _skipped("nothing_to_undo", "the target already shows the values from before the run")
+    if conflict := _conflict(written, current):
+        return row | _skipped("conflict", f"{conflict}; left as it is")
     values = {name: value for name, value in current.items() if name not in {*TARGET_STATE_COLUMNS, PARENT}}
     values |= {str(change["field"]): change["after"] for change in changes if change["field"] != PARENT}
     fields = ", ".join(str(change["field"]) for change in changes)
@@ -76,9 +75,22 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
     }  # fmt: skip
 
 
-def _differs(change: Change, current: Row) -> bool:
-    name = change["field"]
-    return name in current and (current[name] or None) != (change["after"] or None)
+def _conflict(written: Written, current: Row) -> str:
+    """Return why the former values must not be sent; blank if nothing is in the way."""
+    created = written.row["action"] == Action.CREATE
+    unreadable = [name for each in written.image if (name := str(each["field"])) not in current]
+    if unreadable and not created:
+        return f"the target no longer has the field {', '.join(unreadable)}"
+    edited = [str(each["field"]) for each in written.image if _is_edited(each, written.current or {}, created=created)]
+    # a target that normalizes values shows others than were sent
+    return f"edited after the run: {', '.join(edited)}" if edited and not written.unedited else ""
+
+
+def _is_edited(change: Change, current: Row, *, created: bool) -> bool:
+    """Return whether a field shows neither the value that the run wrote nor, if the record existed, the one before."""
+    name, known = change["field"], {change["after"] or None}
+    known |= set() if created else {change["before"] or None}
+    return name in current and (current[name] or None) not in known
 
 
 def _skipped(code: str, reason: str) -> dict[str, str]:
@@ -96,6 +108,6 @@ def _inverse(
         {"field": each["field"], "before": current.get(str(each["field"]), each["after"]), "after": each["before"]}
         for each in image
     ]
-    return _INVERSE.get(action, Action.UPDATE), [
-        each for each in changes if (each["before"] or None) != (each["after"] or None)
-    ]
+    left = [each for each in changes if (each["before"] or None) != (each["after"] or None)]
+    switches = any(each["field"] == active_field for each in left)
+    return _INVERSE.get(action, Action.UPDATE) if switches else Action.UPDATE, left

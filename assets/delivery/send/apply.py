@@ -29,7 +29,7 @@ from assets.delivery.ledger.tables import ensure_ledger, upsert
 from assets.delivery.ledger.undo_holds import end_undo_holds
 from assets.delivery.locks import writer_lock
 from assets.delivery.plan.exclude import exclude
-from assets.delivery.plan.existence_check import read_with_unlisted
+from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, keys_frame
 from assets.delivery.send.batches import parent_ids
@@ -220,7 +220,9 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
     mart, known = run.warehouse.table(run.workflow.mart), existing_records(plan, run.target.key_field)
-    target_state, unread = read_with_unlisted(run.target, known, run.workflow.spec.target_fields)
+    changed = taken.plan["changes"].explode().struct.field("field").drop_nulls().unique()
+    fields = fields_to_read(run.target, run.workflow.spec.target_fields, changed.to_list())
+    target_state, unread = read_with_unlisted(run.target, known, fields)
     with run.warehouse.writer(transaction=False) as con:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))

@@ -1,6 +1,7 @@
 """The NetSuite records that a workflow can read: staging tables and their keys."""
 
 from assets.delivery.errors import MappingError
+from assets.result_texts import did_you_mean
 from sql import SERVICE_ITEMS, is_on_demand
 
 STAGING_PREFIX = "stg_netsuite__"
@@ -23,7 +24,7 @@ def key_column(source: str) -> str:
     if source not in KEY_COLUMNS:
         known = ", ".join((*KEY_COLUMNS, SERVICE_ITEMS))
         raise MappingError(
-            f"no source `{source}`; known are {known}, customrecord_<type> in lower case for custom records"
-            " and customlist_<name> for custom lists"
+            f"no source `{source}`; {did_you_mean(source, KEY_COLUMNS)}known are {known}, customrecord_<type> in lower"
+            " case for custom records and customlist_<name> for custom lists"
         )
     return KEY_COLUMNS[source]

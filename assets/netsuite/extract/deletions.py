@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from assets.netsuite.extract.raw_queries import EVIDENCE, absent_keys
+from assets.netsuite.extract.read_warnings import ABSENT
 from assets.netsuite.extract.reader import Reader, in_lists
 from assets.netsuite.extract.watermarks import DELETIONS_OVERLAP
 from assets.netsuite.record_types import RECORD_TYPES
@@ -137,8 +138,8 @@ def warn_of_absent(con: duckdb.DuckDBPyConnection, reader: Reader) -> None:
         named = ", ".join(sorted(absent, key=lambda key: (len(key), key))[:NAMED])
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         reader.warn(
-            f"{counted(len(absent), 'records')} no longer shown, without a deletion note; the role may have lost access"
-            f" to them, so they are held as `missing_without_note`: {named}{more}"
+            f"{counted(len(absent), 'records')} {ABSENT}; the role may have lost access to them, so `lifecycle.missing`"
+            f" of the workflow files applies (as shipped: held as `missing_without_note`): {named}{more}"
         )
 
 

@@ -8,7 +8,7 @@ read arrives now or next time. Rows, deletions and watermark are written in one 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -53,6 +53,7 @@ from resources.warehouse.warehouse import Warehouse
 
 MIN_MEMORY_MB, ROWS_PER_MB, MB_PER_MB = 64, 4000, 4  # of DuckDB's memory during a load, by rows and by megabytes read
 FEW_ROWS, FEW_BYTES = 5000, 4 * 1024 * 1024  # of which a load fits into memory as it is
+BEFORE_ALL_CHANGES = datetime(1970, 1, 2, tzinfo=UTC)
 REPAIRED = "values that are not valid text: invalid characters were read as U+FFFD; correct them in NetSuite"
 
 
@@ -117,6 +118,8 @@ class Extraction:
             run_id=self._run_id,
             reconciled_at=began_at if extracted.is_complete else (before.reconciled_at if before else None),
         )
+        if extracted.unreadable:  # the next run reads this time range again, after a first load everything
+            return before or replace(watermark, watermark_at=BEFORE_ALL_CHANGES)
         if before is not None and extracted.found_nothing:
             # a role that lost its rows sees no changes either, so the next run reads this time range again
             return replace(watermark, watermark_at=before.watermark_at, zone_offset_s=before.zone_offset_s)

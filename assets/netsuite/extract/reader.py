@@ -3,18 +3,23 @@
 Reader.rows(conditions)  ->  first page (determines which columns exist)  ->  id ranges in parallel  ->  Spool
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from assets.netsuite.extract.capabilities import KnownColumns
 from assets.netsuite.extract.column_probe import ColumnProbe
 from assets.netsuite.extract.spool import Spool, SpoolLayout
 from assets.netsuite.extract.stage_routing import raw_table_sql
+from assets.netsuite.extract.unreadable_rows import MAX_ROWS, PAGE_ERRORS, find_unreadable, may_be_a_row
 from assets.netsuite.record_types import STAGES, RecordType
 from assets.netsuite.suiteql_file import Query
+from resources.errors import IntegrationError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.id_ranges import IdRange
 from resources.netsuite.pages import RawPage
@@ -46,6 +51,22 @@ def _is_in(expression: str, values: Sequence[str]) -> str:
     return f"{expression} in ({', '.join('?' * len(values))})"
 
 
+def _warn_of_unreadable(name: str, unreadable: Mapping[str, str]) -> list[str]:
+    """Return the warning about rows that NetSuite cannot show."""
+    if not unreadable:
+        return []
+    keys = ", ".join(sorted(unreadable, key=int))
+    answer = next(iter(unreadable.values()))
+    fix = "open and save them in NetSuite, or ask its support"
+    return [f"{name} {keys}: NetSuite cannot show these rows ({answer}); they stay as they were read before; {fix}"]
+
+
+def _limited(shard: IdRange, query: Query) -> tuple[list[str], list[str]]:
+    """Return the conditions of a range, and their values."""
+    upto = [] if shard.last is None else [str(shard.last)]
+    return [*shard.conditions, *(f"{query.key_expression} <= ?" for _ in upto)], [*shard.params, *upto]
+
+
 class Reader:
     """Reads one record type; problems that do not stop it are listed in `warnings`."""
 
@@ -63,6 +84,8 @@ class Reader:
         self.columns = ColumnProbe(client, record_type, custom_columns, known_columns)
         self._warnings: list[str] = []
         self._spools = 0
+        self.unreadable: dict[str, str] = {}  # keys of rows that NetSuite cannot show, and its answer
+        self._searching = threading.Lock()
 
     @property
     def query(self) -> Query:
@@ -72,7 +95,7 @@ class Reader:
     @property
     def warnings(self) -> list[str]:
         """Problems that an operator should know."""
-        return [*self.columns.warnings, *self._warnings]
+        return [*self.columns.warnings, *self._warnings, *_warn_of_unreadable(self.record_type.name, self.unreadable)]
 
     def warn(self, text: str) -> None:
         """Add a warning."""
@@ -152,10 +175,48 @@ class Reader:
 
     def _first(self, start: IdRange, text: PageText) -> FetchedPage:
         def ask(query: Query) -> RawPage:
-            return self._client.raw_page(text(query, start.conditions), (*start.params, str(start.after)), query.key)
+            conditions, params = self._but_unreadable(start.conditions, start.params)
+            return self._client.raw_page(text(query, conditions), (*params, str(start.after)), query.key)
 
-        page = self.columns.first_page(ask) if text is Query.page else ask(self.query)
+        def first_page() -> RawPage:
+            return self.columns.first_page(ask)
+
+        page = self._around_unreadable(start, first_page) if text is Query.page else ask(self.query)
         return FetchedPage(page, start.after, None)
+
+    def _but_unreadable(self, conditions: Sequence[str], params: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Add to conditions and their values that the rows which cannot be read are left out."""
+        keys = list(self.unreadable)
+        return [*conditions, *(f"{self.query.key_expression} <> ?" for _ in keys)], [*params, *keys]
+
+    def _around_unreadable(self, id_range: IdRange, fetch: Callable[[], RawPage]) -> RawPage:
+        """Fetch a page; if a row of it makes NetSuite fail, without that row."""
+        known = len(self.unreadable)
+        try:
+            return fetch()
+        except PAGE_ERRORS as error:
+            if not may_be_a_row(self.record_type, error):
+                raise
+            with self._searching:
+                if len(self.unreadable) == known and not self._find_unreadable(id_range, error):
+                    raise
+        return self._around_unreadable(id_range, fetch)
+
+    def _find_unreadable(self, id_range: IdRange, error: IntegrationError) -> bool:
+        conditions, params = self._but_unreadable(*_limited(id_range, self.query))
+        found = find_unreadable(self._client, self.query, conditions, params, str(id_range.after))
+        if len(self.unreadable) + len(found) > MAX_ROWS:
+            return False
+        self.unreadable.update(dict.fromkeys(found, error.reason))
+        return bool(found)
+
+    def unreadable_keys(self) -> Spool:
+        """Return the keys of the rows that cannot be read, which NetSuite shows nevertheless."""
+        key, table = self.query.key, self.record_type.raw_tables[0]
+        keys = sorted(self.unreadable, key=int)
+        body = orjson.dumps([{key: each} for each in keys])
+        page = RawPage(body, 0, len(body), len(keys), int(keys[-1]), has_more=False, operation="list unreadable rows")
+        return self._spool(SpoolLayout(key, (key,), f"'{table}'", table), [FetchedPage(page, BEFORE_ALL, None)])
 
     def _extent(self, start: IdRange) -> Extent:
         with missing_if_rejected(self._client, self.record_type.table):
@@ -176,10 +237,14 @@ class Reader:
     def _fetch_all(self, shards: Sequence[IdRange], text: PageText) -> Iterator[FetchedPage]:
         query = self.query  # does not change after the first page
 
+        def ask(shard: IdRange) -> RawPage:
+            conditions, params = _limited(shard, query)
+            if text is Query.page:
+                conditions, params = self._but_unreadable(conditions, params)
+            return self._client.raw_page(text(query, conditions), (*params, str(shard.after)), query.key)
+
         def fetch(shard: IdRange) -> RawPage:
-            upto = [] if shard.last is None else [str(shard.last)]
-            conditions = [*shard.conditions, *(f"{query.key_expression} <= ?" for _ in upto)]
-            return self._client.raw_page(text(query, conditions), (*shard.params, *upto, str(shard.after)), query.key)
+            return self._around_unreadable(shard, lambda: ask(shard)) if text is Query.page else ask(shard)
 
         slots = self._client.max_concurrency()
         return fetch_pages(slots + SPARE_THREADS * (slots > 1), shards, fetch) if shards else iter(())

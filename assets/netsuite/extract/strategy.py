@@ -54,6 +54,7 @@ class Extracted:
         deleted: Records of which NetSuite says that they are deleted: DELETIONS, with the evidence.
         coverage: Rows whose absence is noticed.
         verified: Rows that were read again although nothing reported a change.
+        unreadable: Number of rows that NetSuite lists and cannot show.
     """
 
     mode: Mode
@@ -61,11 +62,12 @@ class Extracted:
     deleted: pl.DataFrame = field(default_factory=deletions)
     coverage: Coverage | None = None
     verified: int = 0
+    unreadable: int = 0
 
     @property
     def is_complete(self) -> bool:
-        """All ids were read, so that every other row has vanished."""
-        return self.coverage is not None and self.coverage.parents is None
+        """All ids were read, so that every other row has vanished, and all of their rows."""
+        return self.coverage is not None and self.coverage.parents is None and not self.unreadable
 
     @property
     def found_nothing(self) -> bool:
@@ -98,7 +100,16 @@ class Strategy:
             extracted = self._with_undated(extracted)
             if reconcile or self._reconciliation_is_due():
                 extracted = self._compare_ids(extracted)
-        return self._with_evidence(extracted)
+        return self._with_evidence(self._with_unreadable(extracted))
+
+    def _with_unreadable(self, extracted: Extracted) -> Extracted:
+        """Let the rows that NetSuite cannot show count as seen: they have not vanished."""
+        unreadable, coverage = self._reader.unreadable, extracted.coverage
+        if not unreadable:
+            return extracted
+        if coverage is not None:
+            coverage = replace(coverage, seen=[*coverage.seen, self._reader.unreadable_keys()])
+        return replace(extracted, coverage=coverage, unreadable=len(unreadable))
 
     def read_selected(self, ids: Sequence[str], reported_deleted: Mapping[str, datetime]) -> Extracted:
         """Read some records, or all children of some parents; see `extract_selected`."""

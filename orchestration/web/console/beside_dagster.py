@@ -19,7 +19,8 @@ class BesideDagster:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on to one of them."""
-        own = self._own.get("/" + scope.get("path", "").split("/", 2)[1]) if scope["type"] == "http" else None
+        first = "/" + scope.get("path", "").removeprefix("/").partition("/")[0]  # `*` and `host:port` have no slash
+        own = self._own.get(first) if scope["type"] == "http" else None
         if own:
             await own(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "GET":

@@ -3,14 +3,13 @@
 sync_forgotten, sync_events  ->  forgotten_records()          a record  ->  survey(), which the page loads afterwards
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.forget.erase import Decision
-from assets.delivery.ledger.events import key_of
+from assets.delivery.ledger.events import details_of, key_of
 from orchestration.forgetting.perform import survey_record
 from orchestration.forgetting.proof import Proof
 from orchestration.web.console.site import Account, Reading
@@ -91,6 +90,6 @@ def _forgotten(warehouse: Warehouse) -> list[ForgottenRecord]:
             f" order by position desc limit {SHOWN}"
         ).fetchall()
     return [
-        ForgottenRecord(name, key, at, by, state, json.loads(details.get(key_of(name, key), "{}")).get("erased", {}))
+        ForgottenRecord(name, key, at, by, state, details_of(details.get(key_of(name, key))).get("erased", {}))
         for name, key, at, by, state in rows
     ]

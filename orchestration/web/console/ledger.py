@@ -3,7 +3,6 @@
 sync_checkpoints, sync_events  ->  ledger_state()  ->  a State
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.chain.checkpoints import Checkpoint, read_checkpoints
+from assets.delivery.ledger.events import details_of
 from orchestration.web.console.site import Account, BusyError, Reading
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table
@@ -87,7 +87,7 @@ def _state(con: duckdb.DuckDBPyConnection, *, hides: bool) -> LedgerState:
         datetime.fromisoformat(str(sealed)) if sealed else None,
         _days(checkpoints),
         checks[0][0] if checks else None,
-        {**NOT_CHECKED, **(json.loads(checks[0][1]) if checks else {})},
+        {**NOT_CHECKED, **(details_of(checks[0][1]) if checks else {})},
         _decisions(con, hides=hides),
     )
 

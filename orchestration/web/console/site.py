@@ -102,11 +102,12 @@ class Account:
     def kept(self, name: tuple[Any, ...], warehouse: Warehouse, query: Callable[[], T]) -> T:
         """Return the result of a slow query, which is kept until the warehouse changes."""
         key = (*name, _version(warehouse))
-        if key not in self._kept:
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            self._kept[key] = query()
-        found: T = self._kept[key]
+        kept = self._kept  # another thread may replace it
+        if key not in kept:
+            if len(kept) >= KEPT:
+                kept = self._kept = {}
+            kept[key] = query()
+        found: T = kept[key]
         return found
 
 

@@ -4,6 +4,7 @@ Each page is a new execution of its statement, so pages shift when rows change (
 """
 
 import random
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import orjson
 
 from resources.sandbox.netsuite.errors import ApiError, unsupported
 from resources.sandbox.netsuite.pages import Page, collection
+from resources.sandbox.netsuite.store.tables import TABLES
 from resources.sandbox.netsuite.store.values import utc_text
 from resources.sandbox.netsuite.suiteql.parser import scan
 from resources.sandbox.netsuite.suiteql.sqlite_functions import as_text
@@ -21,6 +23,9 @@ from resources.sandbox.netsuite.suiteql.translate import Statement, translate
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.sandbox.store import Store
 from resources.sandbox.transport import Request, Response
+
+KEY_AND_LINKS = 2  # properties of a row of which only the key was selected
+_FROM = re.compile(r"\bfrom\s+(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,24 @@ def handle_query(request: Request, store: Store, now: datetime, switches: NetSui
     page.check_caps(switches.row_cap, switches.page_cap)
     query, binds = _statement(request.body)
     rows = run(query, binds, page, store=store, now=now, switches=switches)
+    _require_no_failing_row(query, rows, switches)
     return collection(request, page, rows.items, rows.total)
+
+
+def _require_no_failing_row(query: str, rows: Rows, switches: NetSuiteSwitches) -> None:
+    """Fail if the page has a row that cannot be computed; a column of keys alone can.
+
+    Raises:
+        ApiError: It has one.
+    """
+    read = _FROM.search(query)
+    for table, _, key in (each.rpartition(".") for each in switches.failing_rows):
+        if (
+            read
+            and read[1].lower() == table
+            and any(item.get(TABLES[table].key) == key and len(item) > KEY_AND_LINKS for item in rows.items)
+        ):
+            raise ApiError(500, "UNEXPECTED_ERROR", "An unexpected error occurred. Error ID: row1")
 
 
 def _statement(body: bytes) -> tuple[str, list[Any]]:

@@ -100,6 +100,11 @@ class NetSuiteSwitches:
     unknown_column_500: bool = switch(
         False, "An unknown column is answered with 500 UNEXPECTED_ERROR.", "netsuite.md §1.5 [L]"
     )
+    failing_rows: tuple[str, ...] = switch(
+        (),
+        'Rows, as "table.key", with which any page of more than their keys is answered with 500 UNEXPECTED_ERROR.',
+        "netsuite.md §1.5 [U]",
+    )
     shuffle_unordered: bool = switch(
         True, "Without a unique ORDER BY, each page has another order of rows.", "netsuite.md §1.4 [D]"
     )

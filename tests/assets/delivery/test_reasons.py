@@ -28,6 +28,7 @@ ELSEWHERE = {
     "assets/delivery/schemas.py": {
         "missing_without_note",
         "near_duplicate",
+        "not_asked",
         "not_shown_in_target",
         "parent_missing",
     },
@@ -39,6 +40,7 @@ PASSED_ON = {
     "assets/delivery/diff/actions.py",
     "assets/delivery/diff/validate.py",
     "assets/delivery/mart/disposition.py",
+    "assets/delivery/plan/existence_check.py",
     "assets/delivery/plan/mode.py",
     "assets/delivery/plan/undo_row.py",
 }

@@ -110,7 +110,7 @@ def test_a_sink_twice_sends_once(precoro: WorkflowRunner) -> None:
     stage(precoro)
     precoro.plan("planned")
     assert select(precoro, ("sync",), "one") == ""
-    assert "is sent; materialize plan_flow again" in select(precoro, ("sync",), "two")
+    assert "is sent; make a new one: `millpond plan flow`" in select(precoro, ("sync",), "two")
 
 
 def test_a_new_mart_with_an_old_target_state_is_compared_with_the_target_again(

@@ -140,6 +140,24 @@ def test_an_update_calls_no_option_deleted_that_it_could_not_look_up(
     assert company.netsuite(customer("1"), customer("2")).run(Mode.UPDATE)["1"] == ("skipped", "not_asked")
 
 
+def test_an_unlisted_option_counts_as_inactive_only_once_it_was_looked_up(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was active when it was last confirmed; one look-up is enough."""
+    company.netsuite(customer("1"), customer("2")).run()
+    company.sandbox.precoro.edit_option(company.options()["1"]["option_id"], enable=0)
+    company.sandbox.switches.set("precoro", PrecoroSwitches, listed_disabled="omit")
+    company.netsuite(INACTIVE, customer("2"))
+    with monkeypatch.context() as patch:
+        patch.setattr(OptionTarget, "max_single_reads", 0)
+        assert company.run()["1"] == ("skipped", "not_asked")
+
+    assert company.run()["1"] == ("unchanged", "inactive")
+    writes = len(company.writes())
+    assert company.run()["1"] == ("skipped", "inactive")
+    assert len(company.writes()) == writes
+
+
 @pytest.mark.long
 def test_an_inactive_record_is_not_read_by_id(listing: Company) -> None:
     """One call per night for each of them would soon exhaust the daily quota."""

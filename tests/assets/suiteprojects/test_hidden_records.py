@@ -5,7 +5,10 @@ from collections import Counter
 import polars as pl
 import pytest
 
+from assets.delivery.certificate.record_states import HELD as HELD_BACK
+from assets.delivery.certificate.record_states import RECORDS, VERIFIED, make_record_states
 from assets.delivery.imports.manual_links import ManualLink, save_manual_link
+from assets.delivery.ledger.sequence import last_position
 from assets.delivery.mart.build import make_mart
 from assets.delivery.plan.planner import make_plan
 from assets.delivery.plan.scope import SelectedRecords
@@ -58,6 +61,27 @@ def test_a_hidden_record_is_held_and_a_deleted_one_is_created_again(importer: Im
     assert {key: each for key, each in target_ids(importer).items() if key != "6"} == {
         key: each for key, each in before.items() if key != "6"
     }
+
+
+def test_a_hidden_record_that_is_retired_in_netsuite_does_not_count_as_inactive(importer: Importer) -> None:
+    """It was active when it was last seen; once it is shown, it is deactivated, and never looked up again."""
+    importer.run(*ROWS[:3])
+    before = target_ids(importer)
+    hide(importer.sandbox, before["1"])
+    importer.spp.delete("Customer", int(before["3"]))
+    rows = [customer("1", is_inactive=True), ROWS[1], customer("3", is_inactive=True)]
+
+    for _ in range(2):
+        assert importer.run(*rows) == {"1": HELD, "2": SAME, "3": ("skipped", "inactive")}
+    with importer.warehouse.writer() as con:
+        make_record_states(con, importer.workflow, "externalid", last_position(con))
+        kinds = dict(con.execute(f"select source_id, kind from {RECORDS}").fetchall())
+    assert kinds == {"1": HELD_BACK, "2": VERIFIED, "3": VERIFIED}
+
+    hide(importer.sandbox)
+    assert importer.run(*rows)["1"] == ("deactivate", "inactive")
+    hide(importer.sandbox, before["1"])
+    assert importer.run(*rows)["1"] == ("skipped", "inactive")
 
 
 @pytest.mark.long

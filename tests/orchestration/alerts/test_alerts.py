@@ -15,11 +15,14 @@ from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import MISSING
 from assets.delivery.spec.workflow import Workflow
+from assets.netsuite.extract.read_warnings import ABSENT
 from orchestration.alerts.conditions import Limits
 from orchestration.alerts.notify import CheckResult
 from orchestration.alerts.run_failures import cause_of
 from orchestration.alerts.sensor import check
 from orchestration.alerts.store import AlertStore
+from orchestration.cli.alerts import check as check_now
+from orchestration.cli.alerts import show
 from resources.clock import Reading, WallClock
 from resources.notifiers.notice import Notice, NotSentError
 from resources.warehouse.tables import ensure_table
@@ -238,7 +241,7 @@ def test_one_record_that_netsuite_no_longer_shows_is_an_alert(desk: Desk) -> Non
 
     assert one.notice is not None
     (entry,) = one.notice.entries
-    assert entry.cause == "customers: 1 records quarantined for the same reason: missing_without_note"
+    assert entry.cause == "customers: 1 record quarantined for the same reason: missing_without_note"
     assert "lifecycle.missing" in entry.lines[1]
     assert none.notice is not None
     assert none.notice.entries[0].state == "recovered"
@@ -274,9 +277,26 @@ def test_unverified_sends_count_until_they_are_checked(desk: Desk) -> None:
     checked = desk.check()
 
     assert lost.notice is not None
-    assert lost.notice.entries[0].cause == "customers: 1 records sent for the same reason: no usable response"
+    assert lost.notice.entries[0].cause == "customers: 1 record sent for the same reason: no usable response"
     assert checked.notice is not None
     assert checked.notice.entries[0].state == "recovered"
+
+
+def test_failed_records_without_a_response_are_one_alert(desk: Desk) -> None:
+    """A lost response fails its record, and each of the two had an alert of its own."""
+    desk.record_limit = 0
+    desk.decide("unknown", 1, action="failed")
+    with desk.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_attempts (attempt_id, state, workflow, source_id) values"
+            " ('1', 'unknown', 'customers', '0')"
+        )
+
+    found = desk.check()
+
+    assert found.notice is not None
+    (entry,) = found.notice.entries
+    assert entry.cause == "customers: 1 record failed for the same reason: unknown"
 
 
 def test_a_plan_that_needs_approval_is_one_alert_with_both_commands(desk: Desk) -> None:
@@ -309,7 +329,7 @@ def test_a_plan_waits_as_long_as_it_can_be_sent_whatever_the_clock_is_set_to(des
     expired = desk.check()
 
     assert waiting.notice is not None
-    assert "plan bbb and 1 older ones" in waiting.notice.title
+    assert "plan bbb and 1 older one" in waiting.notice.title
     assert expired.open == 0
 
 
@@ -550,3 +570,60 @@ def test_a_warning_of_netsuites_last_read_is_an_alert_until_a_read_without_it(de
     assert "NetSuite customers: the last read has warnings" in str(opened)
     assert "column customer.fax does not exist in NetSuite; skipped" in str(opened)
     assert "NetSuite customers" in str(resolved)
+
+
+def test_records_that_netsuite_no_longer_shows_are_no_alert_of_the_read(desk: Desk) -> None:
+    """NetSuite never shows them again, so it stayed open after a person had decided; each workflow has its own."""
+    with desk.warehouse.writer() as con:
+        ensure_table(con, statement("ledger", "netsuite_reads"))
+        con.execute(
+            "insert into netsuite_reads (record_type, read_at, mode, warnings) values ('customers', ?, 'full', ?)",
+            [NOW.replace(tzinfo=None), [f"4 records {ABSENT}; the role may have lost access to them: 1, 2, 3, 4"]],
+        )
+
+    desk.check()
+
+    assert desk.inbox.received == []
+
+
+def test_a_check_that_fails_is_an_alert(desk: Desk) -> None:
+    """Whatever the reason; the alerts of the warehouse that were open stay open."""
+    desk.decide("not_in_list", 11)
+    desk.check()
+    with desk.warehouse.writer() as con:
+        con.execute("alter table sync_plans rename column writes to written")
+    failed = desk.check()
+    with desk.warehouse.writer() as con:
+        con.execute("alter table sync_plans rename column written to writes")
+    repaired = desk.check()
+
+    assert failed.open == 2
+    assert failed.notice is not None
+    assert failed.notice.entries[0].cause == "the warehouse cannot be checked for alerts: BinderException"
+    assert repaired.open == 1
+
+
+def test_no_alert_is_listed_as_calm_only_after_a_check(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first check, and when the last one is ten minutes old, the list says so instead."""
+    monkeypatch.setenv("MILLPOND_HOME", str(desk.path.parent))
+    store = AlertStore(desk.path)
+    assert (show(), "nothing has been checked yet" in " ".join(capsys.readouterr().out.split())) == (1, True)
+    store.set_checked(datetime.now(UTC).timestamp())
+    assert (show(), "no open alerts at the last check, 20" in capsys.readouterr().out) == (0, True)
+    for seconds in (-601, 601):
+        store.set_checked(datetime.now(UTC).timestamp() + seconds)
+        assert (show(), "does the service run?" in " ".join(capsys.readouterr().out.split())) == (1, True)
+    store.close()
+
+
+def test_a_check_by_command_records_its_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no service runs, such as from cron."""
+    monkeypatch.setenv("MILLPOND_HOME", str(desk.path.parent))
+    monkeypatch.setenv("DAGSTER_HOME", str(desk.path.parent))
+
+    assert check_now() == 0
+    assert "no open alerts at the last check, 20" in capsys.readouterr().out

@@ -1,9 +1,12 @@
 """`millpond backup` writes a home into one private, checked file while others use it."""
 
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -146,6 +149,21 @@ def test_a_restore_brings_back_every_part_and_keeps_the_former_home(
     assert millpond("restore", former) == 0
     assert value(small) == "two"
     assert small.warehouse.table("sync_restores").height == 1
+
+
+def test_every_database_of_dagster_that_a_backup_has_is_restored(small: Home, tmp_path: Path) -> None:
+    """Also `.db`, which Dagster makes for events that belong to no run."""
+    runs = small.folder / "dagster" / "history" / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    for name in (".db", "8d4ddcc1-80f5-4108-8e91-1c0d8b2148f0.db", "a copy (1).db"):
+        with closing(sqlite3.connect(runs / name)) as con, con:
+            con.execute("create table content (value)")
+
+    assert millpond("backup", tmp_path / "runs.tar.gz", "--with-runs") == 0
+    shutil.rmtree(runs)
+
+    assert millpond("restore", tmp_path / "runs.tar.gz") == 0
+    assert {each.name for each in runs.iterdir()} == {".db", "8d4ddcc1-80f5-4108-8e91-1c0d8b2148f0.db"}
 
 
 def test_a_number_of_a_notification_is_never_given_twice(small: Home, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from orchestration.certificate_check.check import (
     CHANGED,
     CONFIRMED,
+    GONE,
     HELD,
     LATER,
     LEFT,
@@ -257,10 +258,51 @@ def test_a_missing_read_out_is_named(case: Case) -> None:
         case.findings()
 
 
+@pytest.mark.parametrize("name", ["name", "rate", "currency", "externalid", "is_active"])
+def test_a_field_that_the_targets_read_out_lacks_is_not_confirmed(case: Case, name: str) -> None:
+    """Nothing would be compared, and the record would look as it should be."""
+    case.seen({field: value for field, value in TARGET.items() if field != name})
+
+    with pytest.raises(ReadOutError, match=rf"the read-out target has no column {name}$"):
+        case.findings()
+
+
+def test_an_empty_read_out_of_netsuite_is_not_confirmed(case: Case) -> None:
+    """It has no record that could refute anything."""
+    case.con.execute(f"copy (from stg_netsuite__customers limit 0) to '{case.folder}/stg_netsuite__customers.parquet'")
+
+    with pytest.raises(ReadOutError, match="stg_netsuite__customers has no records, and the warehouse has 1"):
+        case.findings()
+
+
+def test_a_record_that_the_read_out_lacks_is_counted(case: Case) -> None:
+    """It may have been deleted since; what was left out must not look as if it had been compared."""
+    case.read(NETSUITE | {"customer_id": "2", "stage": "lead"})
+
+    assert case.findings().counts == {GONE: 1, OPEN: 1}
+
+
+@pytest.mark.parametrize("side", ["target", "netsuite"])
+def test_read_outs_of_other_types_are_one_sentence(case: Case, side: str) -> None:
+    """As a program writes them that has flags as texts, or an export without the columns of the rules."""
+    if side == "target":
+        case.con.execute(
+            f"copy (select * replace (is_active::varchar as is_active) from target_flow) to"
+            f" '{case.folder}/target.parquet'"
+        )
+    else:
+        case.con.execute(
+            f"copy (select customer_id from stg_netsuite__customers) to '{case.folder}/stg_netsuite__customers.parquet'"
+        )
+
+    with pytest.raises(ReadOutError, match="cannot be compared with the warehouse: Binder Error"):
+        case.findings()
+
+
 def test_each_outcome_has_a_meaning() -> None:
     """The command prints it."""
     assert set(MEANINGS) == {
-        CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, CHANGED, REFUTED,
+        CONFIRMED, OPEN, LATER, HELD, PENDING, LEFT, UNDATED, MAPPING, GONE, CHANGED, REFUTED,
     }  # fmt: skip
 
 

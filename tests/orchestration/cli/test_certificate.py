@@ -70,6 +70,39 @@ def test_certificates_are_printed_with_what_bounds_them(capsys: pytest.CaptureFi
     ]
 
 
+def test_what_was_confirmed_since_the_certificate_is_counted(
+    certified: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record that was resent is pending, or wrong, until the next run reads it back: the certificate says so."""
+    with certified.warehouse.writer() as con:
+        con.executemany(
+            "insert into sync_unverified (workflow, source, source_id, kind) values (?, 'customers', ?, ?)",
+            [
+                (CUSTOMERS, "1", "pending"),
+                (CUSTOMERS, "2", "wrong"),
+                (CUSTOMERS, "3", "held"),
+                (PROJECTS, "1", "wrong"),
+            ],
+        )
+        con.executemany(
+            "insert into sync_attempts (attempt_id, workflow, source, source_id, state, position)"
+            " values (?, ?, 'customers', ?, ?, ?)",
+            [
+                ("before", CUSTOMERS, "2", "confirmed", 0),
+                ("now", CUSTOMERS, "1", "confirmed", 999),
+                ("held", CUSTOMERS, "3", "confirmed", 999),
+                ("rejected", PROJECTS, "1", "rejected", 999),
+            ],
+        )
+
+    output = run_command(capsys, "certificate", "--json")
+
+    documents = json.loads(output.out)["certificates"]
+    assert {each["workflow"]: each["confirmed_since"] for each in documents} == {CUSTOMERS: 1, PROJECTS: 0}
+    printed = run_command(capsys, "certificate", CUSTOMERS).out
+    assert "sent and confirmed since: 1 pending or wrong record; the next run reads back what was sent" in printed
+
+
 def test_a_certificate_is_a_document_and_a_page(
     certified: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -366,7 +366,7 @@ def test_the_job_applies_a_plan(stopped: Guarded) -> None:
     ],
 )
 def test_a_release_turns_the_checks_green(stopped: Guarded, only: list[str], *, is_newest: bool) -> None:
-    """Also those of the delivery, if the guard's newest result is about this plan; another plan still waits."""
+    """Also those of the delivery, which is made, if the guard's newest result is about this plan; another one waits."""
     plan_id, guard = stopped.plan_id, dg.AssetCheckKey(dg.AssetKey(f"plan_{CUSTOMERS}"), "guard")
     sent = [dg.AssetCheckKey(dg.AssetKey(f"sync_{CUSTOMERS}"), name) for name in SYNC_CHECKS]
     failed = dg.AssetCheckEvaluation(
@@ -378,11 +378,14 @@ def test_a_release_turns_the_checks_green(stopped: Guarded, only: list[str], *, 
         job = definitions().resolve_job_def(APPLY_PLAN)
         assert job.execute_in_process(instance=instance, run_config={**QUIET, "ops": config}).success
         result, delivery = last_result(instance, guard), [last_result(instance, each) for each in sent]
+        made = instance.get_latest_materialization_event(dg.AssetKey(f"sync_{CUSTOMERS}"))
 
     assert result is not None
     assert result.passed == is_newest
     assert [each is not None and each.passed for each in delivery] == [is_newest] * len(SYNC_CHECKS)
     assert ("asked Ann" in (result.description or "")) == is_newest
+    assert (made is not None) == is_newest, "the delivery's asset, which failed with the guard, was made by the release"
+    assert made is None or "asked Ann" in str(made.asset_materialization and made.asset_materialization.description)
     assert all(each is None or ("were not approved" in str(each.description)) == bool(only) for each in delivery)
 
 

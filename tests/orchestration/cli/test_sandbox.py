@@ -1,17 +1,20 @@
 """`millpond sandbox …` as a person or another program calls it."""
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from orchestration.cli.sandbox import _print_served, app
-from orchestration.cli.sandbox_folder import state_folder, write_env_file
+from orchestration.cli.sandbox_folder import form_of, state_folder, switch_values, write_env_file
 from orchestration.configuration.known_names import setting_names
+from resources.sandbox.listing import SWITCHES
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import BASE_URLS, Sandbox
 from resources.sandbox.server import connection_details
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 
 
 @pytest.fixture
@@ -110,6 +113,30 @@ def test_switches_are_documented_and_can_be_set(capsys: pytest.CaptureFixture[st
     loaded = Sandbox(state).switches.load("precoro", PrecoroSwitches)
     assert (loaded.name_limit, loaded.strict_put, loaded.created_status) == (255, True, 200)
     assert next(row for row in hidden if row["name"] == "hidden_tables")["value"] == ["job", "contact"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("currencies=USD,EUR", ["USD", "EUR"]),  # a list, or none
+        ("currencies=none", None),
+        ("currencies=", []),
+        ("max_commands=5", 5),
+        ("max_commands=none", None),
+        ('strict_lengths={"Customer.name": 50}', {"Customer.name": 50}),
+        ("unknown_errors=1,2", ["1", "2"]),
+    ],
+)
+def test_a_switch_of_several_types_can_be_set(setting: str, value: Any) -> None:
+    """Lists were accepted for tuples alone, and `none` for no switch."""
+    assert list(switch_values(SuiteProjectsSwitches, (setting,)).values()) == [value]
+
+
+def test_the_values_of_every_switch_are_described_in_words() -> None:
+    """In the error about a wrong one, which had Python's types."""
+    for declared in SWITCHES.values():
+        for name, kind in get_type_hints(declared).items():
+            assert re.fullmatch(r"[^\[|]+", form_of(kind)), name
 
 
 def test_every_system_lists_its_switches(capsys: pytest.CaptureFixture[str], state: Path) -> None:

@@ -16,6 +16,7 @@ from assets.delivery.spec.switches import Switches
 from orchestration.automation.groups import REALTIME
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.connections import Connections
+from orchestration.realtime.job import LOCK
 from orchestration.realtime.queue import NotificationQueue
 from orchestration.realtime.sync_pending import Outcome, RealtimeSync
 from orchestration.resource_wiring import resources
@@ -143,6 +144,22 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     )
     assert ("Renamed a moment ago", True) in versions
     assert len(versions) == 2
+
+
+def test_a_second_run_leaves_the_records_to_the_first(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person, a retry or another daemon started it: it ends at once, and no notification is lost."""
+    monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "60")
+    record = live.customers()[0]
+    live.rename(record, "Renamed a moment ago")
+    with live.home.warehouse.lock(LOCK, 0):
+        assert live.home.run(REALTIME).success
+    assert live.queue.pending() == 1
+    assert not live.confirmed(record)
+
+    monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
+    assert live.home.run(REALTIME).success
+    assert live.queue.pending() == 0
+    assert live.confirmed(record) == {CUSTOMERS, OPTIONS}
 
 
 @pytest.mark.long

@@ -229,6 +229,7 @@ def test_a_name_that_cannot_be_used_changes_nothing(named: Home, capsys: pytest.
         (OLD, "nightly", "group or a job"),
         (OLD, "maintenance", "group or a job"),
         (OLD, "../x", "letters, digits"),
+        (OLD, "a" * 300, "at most 100 characters"),
         (OLD, "former", "there was a workflow former already"),
         (OLD, "runs", "sync_runs"),
     ):

@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from time import process_time
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import polars as pl
 import pytest
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -289,3 +294,44 @@ def held_home(home: Home) -> Home:
         )
         insert_frame(con, "sync_decisions", pl.DataFrame(rows, schema=names, orient="row"))
     return home
+
+
+# each in every parameter at once: of other types, too large, without characters, no UTF-8, markup, SQL, paths
+HOSTILE = (
+    b"-1", b"99999999999999999999", b"NaN", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc2\xb2", b"%", b"[]",
+    b'"><img src=x onerror=1>', b"'; drop table sync_runs; --", b"../../users.json", b"0001-01-01", b"((((" * 400,
+)  # fmt: skip
+PARAMETERS = ("page", "q", "workflow", "source", "source_id", "action", "field", "code", "text", "as_of", "part", "x")
+LIMIT_S = 1.0  # of processor time for one page
+
+
+def addresses(app: Starlette, known: dict[str, str]) -> Iterator[str]:
+    """Return each address that the console answers a GET at; a new page is among them by itself."""
+    (mount,) = [each for each in app.routes if isinstance(each, Mount)]
+    for route in mount.routes:
+        if isinstance(route, Route) and "GET" in (route.methods or ()) and "/jobs/" not in route.path:
+            yield "/console" + re.sub(r"{(\w+)(?::\w+)?}", lambda found: known.get(found[1], "x"), route.path)
+
+
+@pytest.mark.parametrize("shift", [0, *(pytest.param(each, marks=pytest.mark.long) for each in range(1, len(HOSTILE)))])
+def test_no_address_fails_echoes_or_is_slow_whatever_it_is_asked_for(synced: Home, shift: int) -> None:
+    """A hostile value in each parameter, and in each part of a path that has one; each shift moves them on by one."""
+    (run,) = synced.warehouse.read("select run_id from sync_runs limit 1")["run_id"]
+    (plan,) = synced.warehouse.read("select plan_id from sync_plans limit 1")["plan_id"]
+    known = {"run_id": run, "plan_id": plan, "source": "customers", "source_id": "1"}
+    app = console(MillpondSettings(), no_dagster)
+    found = [*addresses(app, known)]
+    assert len(found) > 15
+    asked = []
+    for place, path in enumerate(found):
+        values = [quote_from_bytes(HOSTILE[(place + each + shift) % len(HOSTILE)], safe="") for each in range(12)]
+        asked.append(f"{path}?{'&'.join(map('='.join, zip(PARAMETERS, values, strict=True)))}")
+        (other,) = [*addresses(app, dict.fromkeys((*known, "name"), values[0]))][place : place + 1]
+        asked += [other] if other != path else []
+    with TestClient(app, raise_server_exceptions=False) as http:
+        for path in asked:
+            began = process_time()
+            response = http.get(path)
+            assert response.status_code < 500, path
+            assert process_time() - began < LIMIT_S, path
+            assert "<img src=x" not in response.text, path

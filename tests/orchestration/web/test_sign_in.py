@@ -1,5 +1,6 @@
 """The sign-in of the UI over HTTP, in front of a server that answers every request."""
 
+import asyncio
 import http.server
 import io
 import threading
@@ -14,11 +15,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from orchestration.cli.output import Output
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.access import COOKIE, Access
+from orchestration.web.console.beside_dagster import BesideDagster
 from orchestration.web.guesses import CLIENTS, Guesses
 from orchestration.web.identity import Role
 from orchestration.web.serve_ui import _is_taken, _print_ready, _ready_lines, _responds
@@ -382,3 +385,39 @@ def test_the_ui_is_found_at_the_address_on_which_it_listens() -> None:
         assert (_is_taken("127.0.0.2", port), _is_taken("127.0.0.1", port)) == (True, False)
         assert (_responds("127.0.0.2", port), _responds("127.0.0.1", port)) == (True, False)
         server.shutdown()
+
+
+async def _failing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
+    raise LookupError(scope["path"])
+
+
+def test_an_error_has_the_headers_of_every_page() -> None:
+    """Uvicorn's own page for it could be shown in a frame; nothing of the error is on ours."""
+    token = "a-token-for-this-test"
+    app = SignIn(_failing, Access(token, frozenset({"localhost"}), [], Users(Path("none"))))
+    http = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    found = http.get("/x-of-the-error", headers={"Authorization": f"Bearer {token}"})
+
+    assert (found.status_code, found.headers["x-frame-options"]) == (500, "DENY")
+    assert "frame-ancestors 'none'" in found.headers["content-security-policy"]
+    assert "x-of-the-error" not in found.text
+
+
+@pytest.mark.parametrize("path", ["*", "example.com:443", "", "//", "/console", "/docs"])
+def test_every_path_of_a_request_reaches_an_application(path: str) -> None:
+    """As `OPTIONS *` and `CONNECT example.com:443` have it."""
+    reached: list[str] = []
+
+    def application(name: str) -> ASGIApp:
+        async def run(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            reached.append(name)
+
+        return run
+
+    async def nothing(*_: object) -> Message:
+        return {}
+
+    app = BesideDagster(*map(application, ("console", "dagster", "guide")))
+    asyncio.run(app({"type": "http", "method": "OPTIONS", "path": path}, nothing, nothing))  # type: ignore[arg-type]
+
+    assert reached == [{"/console": "console", "/docs": "guide"}.get(path, "dagster")]

@@ -273,6 +273,46 @@ def test_strangers_lock_no_one_out_of_a_known_browser(app: SignIn) -> None:
     assert sign_in(browser(app, "10.0.0.7"), "vic", RIGHT).status_code == 303
 
 
+@pytest.mark.parametrize("attacker", ["10.0.9.9", "2001:db8::"])
+def test_a_steady_guesser_keeps_no_one_out(app: SignIn, attacker: str) -> None:
+    """Whoever guessed wrong gives way to a new browser that was refused; a network of 64 bits is one guesser."""
+    clock = [100.0]
+    app._guesses._now = lambda: clock[0]
+    guessed: list[int] = []
+
+    def guess() -> None:
+        clock[0] += 0.25
+        address = attacker + (f"{len(guessed):x}" if ":" in attacker else "")
+        guessed.append(sign_in(browser(app, address), "no-one", WRONG).status_code)
+
+    for _ in range(40):
+        guess()
+    assert guessed.count(401) == 10
+    refused = sign_in(browser(app, "10.0.0.7"), "vic", RIGHT).status_code
+    for _ in range(7):
+        guess()
+
+    assert (refused, guessed[-7:]) == (429, [429] * 7)
+    assert sign_in(browser(app, "10.0.0.7"), "vic", RIGHT).status_code == 303
+    clock[0] += 1
+    guess()
+    assert guessed[-1] == 401, "no one waits any more"
+
+
+def test_a_wrong_password_of_ones_own_is_no_attack(app: SignIn) -> None:
+    """The second try is a second later, and those who never come back are waited for ten seconds."""
+    clock = [100.0]
+    app._guesses._now = lambda: clock[0]
+    vic = browser(app, "10.0.0.7")
+    assert sign_in(vic, "vic", WRONG).status_code == 401
+    assert sign_in(browser(app, "10.0.0.8"), "ada", RIGHT).status_code == 429
+    clock[0] += 2
+    assert sign_in(vic, "vic", RIGHT).status_code == 429
+    clock[0] += 10
+
+    assert sign_in(vic, "vic", RIGHT).status_code == 303
+
+
 def test_a_known_browser_guesses_no_faster(app: SignIn) -> None:
     """Its limit is one a second as well, and holds for its own user alone."""
     clock = [100.0]

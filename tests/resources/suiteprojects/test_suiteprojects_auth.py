@@ -141,6 +141,50 @@ def test_a_wrong_secret_is_not_reported_as_a_lost_token(sandbox: Sandbox, tmp_pa
         assert client.server_time()
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"base_url": "https://other.app.netsuitesuiteprojectspro.com"}, "other.app.netsuitesuiteprojectspro.com"),
+        ({"client_id": "another application"}, "client another application"),
+    ],
+    ids=["account", "application"],
+)
+def test_another_account_gets_none_of_the_tokens(
+    sandbox: Sandbox, tmp_path: Path, change: dict[str, str], named: str
+) -> None:
+    """A home that is pointed at another company: neither token leaves it, and the file is as it was."""
+    file, own = tmp_path / "tokens.json", sandbox.credentials["suiteprojects"]
+    with opened(sandbox, file) as client:
+        client.server_time()
+    before = file.read_bytes()
+    given = {name: own[name] for name in ("client_id", "client_secret", "refresh_token")} | change
+    elsewhere = open_suiteprojects(sandbox=str(sandbox.folder), token_file=str(file), **given)
+
+    with elsewhere as client, pytest.raises(CredentialsError, match="its tokens are those of") as raised:
+        client.server_time()
+
+    assert named in str(raised.value)
+    assert file.read_bytes() == before
+    with opened(sandbox, file) as client:
+        assert client.server_time()
+
+
+def test_a_file_of_an_earlier_version_is_bound_when_it_is_renewed(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It does not name its account yet."""
+    file = tmp_path / "tokens.json"
+    with opened(sandbox, file) as client:
+        client.server_time()
+    tokens = json.loads(file.read_text())
+    assert "client " in tokens.pop("issued_by")
+    file.write_text(json.dumps(tokens))
+    sandbox.clock.sleep(4000)
+
+    with opened(sandbox, file) as client:
+        assert client.server_time()
+
+    assert json.loads(file.read_text())["issued_by"]
+
+
 def test_an_encrypted_file_needs_its_key(sandbox: Sandbox, tmp_path: Path) -> None:
     """A copy of the file is useless; a missing or wrong key is reported."""
     file, key = tmp_path / "tokens.json", Fernet.generate_key().decode()

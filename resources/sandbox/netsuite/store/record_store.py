@@ -235,6 +235,7 @@ class RecordStore:
                 hidden_columns=tuple(loaded.hidden_columns),
                 empty_tables=tuple(loaded.empty_tables),
                 hidden_records=tuple(loaded.hidden_records),
+                failing_rows=tuple(loaded.failing_rows),
                 blank_columns=tuple(loaded.blank_columns),
                 custom_fields=tuple(loaded.custom_fields),
             )

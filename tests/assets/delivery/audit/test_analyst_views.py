@@ -131,6 +131,14 @@ def test_an_edit_in_the_target_has_both_values_and_no_name(suiteprojects: Workfl
         ("1", "company", "Ours", "Theirs", "unknown", "restored", True)
     ]
 
+    sandbox.suiteprojects.modify("Customer", int(target_ids(suiteprojects)["1"]), company="Theirs again")
+    suiteprojects.run()
+
+    assert rows(suiteprojects, "edited_by_hand", f"{columns}, found_by = lag(found_by) over (order by found_at)") == [
+        ("1", "company", "Ours", "Theirs", "unknown", "restored", True, None),
+        ("1", "company", "Ours", "Theirs again", "unknown", "restored", True, False),
+    ]  # two runs in a row decided the same
+
 
 @pytest.mark.long
 def test_personal_values_are_masked_as_elsewhere(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:

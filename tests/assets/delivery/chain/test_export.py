@@ -64,7 +64,8 @@ def test_a_text_that_looks_like_a_formula_is_shown_and_checked(con: duckdb.DuckD
 
 MANIFESTS: list[dict[str, object]] = [
     {"files": {}}, {"files": []}, {"public_keys": 5}, {"entries": "x"}, {"first_checkpoint": None},
-    {"has_values": None, "files": None}, {"file_format": []}, {"format": {}},
+    {"has_values": None, "files": None}, {"file_format": []}, {"format": {}}, {"entries": [float("inf"), 1]},
+    {"first_checkpoint": float("inf")},
 ]  # fmt: skip
 
 
@@ -83,8 +84,10 @@ def test_a_forged_manifest_is_one_sentence(con: duckdb.DuckDBPyConnection, tmp_p
     file.write_text("[" * 9000)
     with pytest.raises(ChainError, match="not an export of"):
         verify_export(file.parent, PUBLIC)
-    with pytest.raises(ChainError, match="not a checkpoint of a ledger"):
-        read_kept(file)
+    for text in ("[" * 9000, json.dumps({**manifest["last_checkpoint"], "number": float("inf")})):
+        file.write_text(text)
+        with pytest.raises(ChainError, match="not a checkpoint of a ledger"):
+            read_kept(file)
 
 
 def test_an_export_with_values_has_them(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

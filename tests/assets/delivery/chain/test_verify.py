@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.delivery.chain.checkpoints import Checkpoint, add_checkpoint, last_checkpoint, read_checkpoints
+from assets.delivery.chain.checkpoints import ChainError, Checkpoint, add_checkpoint, last_checkpoint, read_checkpoints
 from assets.delivery.chain.covered import ATTEMPT, DECISION, EVENT, KINDS
 from assets.delivery.chain.entries import link_of
 from assets.delivery.chain.seal import seal
 from assets.delivery.ledger.decisions import write_decisions
+from assets.delivery.ledger.events import Event, Happened, record_event
 from resources.signing import Signer
 from tests.assets.delivery.chain.ledger_chain import (
     KEY,
@@ -215,6 +216,45 @@ def test_a_chain_that_was_made_again_is_found(con: duckdb.DuckDBPyConnection, ke
     assert "cut" in {each.what for each in with_kept.problems}
 
 
+STATEMENTS = ["", "[", "[]", "5", "null", "[" * 100_000] + [
+    f'{{"number": {number}, "first": {value}, "last": {value}, "day": "2026-01-01", "public_key": "x"}}'
+    for number, value in ((2, "null"), (2, '"x"'), (2, "[]"), (2, "1e400"), (2, "NaN"), (2, "9" * 40), (1e400, 1))
+]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("statement", STATEMENTS, ids=range(len(STATEMENTS)))
+def test_a_statement_of_any_form_is_a_finding(con: duckdb.DuckDBPyConnection, statement: str, number: int) -> None:
+    """Whoever can write the file can write anything into it; a check that fails would raise no alarm."""
+    con.execute("update sync_checkpoints set statement = ? where number = ?", [statement, number])
+
+    assert f"checkpoint {number} was changed" in verified(con).problems[0].text
+    if number == read_checkpoints(con)[-1].number:
+        with pytest.raises(ChainError, match=f"checkpoint {number} of the ledger was changed"):
+            seal(con, Signer(KEY), at(3), SWITCHES)
+
+
+DETAILS = [None, "", "x", "[", "[]", "5", "null", "{}", '{"old": 5, "new": [], "versions": 3}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("details", DETAILS, ids=range(len(DETAILS)))
+@pytest.mark.parametrize("event", [Happened.RENAMED, Happened.RESTORED, Happened.SWITCHED])
+def test_details_of_any_form_are_a_finding(
+    con: duckdb.DuckDBPyConnection, event: Happened, details: str | None
+) -> None:
+    """An event whose details are no object any more is named, and the others are still checked."""
+    kept = last_checkpoint(con)
+    assert kept
+    more = {"old": "a", "new": "b", "versions": {}} if event is Happened.RENAMED else {"kept": 9, "left": 9}
+    record_event(con, Event(event=event, at=at(3), workflow="w", details=more))
+    seal(con, Signer(KEY), at(3), SWITCHES)
+    con.execute("update sync_events set details = ? where event = ?", [details, event.value])
+
+    found = verified(con, kept=replace(kept, number=9))
+
+    assert any("event" in each.text and "changed" in each.text for each in found.problems), found.problems
+
+
 def test_a_forged_row_with_all_its_links_is_found(con: duckdb.DuckDBPyConnection) -> None:
     """The leaf and every later link are made again; the checkpoint that signed them is named."""
     con.execute("update sync_chain set leaf = 'ab' where number = 18")
@@ -292,9 +332,13 @@ def test_a_bent_switch_is_found(con: duckdb.DuckDBPyConnection) -> None:
     bent = {"flow": replace(SWITCHES["flow"], active=False)}
 
     assert "switches.json: flow" in verified(con, switches=bent).problems[0].text
+    reason = {"flow": replace(SWITCHES["flow"], reason="they said so")}
+    assert "switches.json: flow" in verified(con, switches=reason).problems[0].text
     before = verified(con, switches={})
     assert before.is_whole, "killed between the record and the file: it can be repeated"
     assert "repeat it" in before.notices[0]
+    con.execute("update sync_events set note = '[forgotten]' where event = 'switched'")
+    assert not any("switches.json" in each.text for each in verified(con, switches=reason).problems)
 
 
 def test_rows_since_the_last_checkpoint_are_counted(con: duckdb.DuckDBPyConnection) -> None:

@@ -89,8 +89,9 @@ def test_a_hidden_record_is_neither_made_again_nor_exchanged(there: Rows, expect
 
     assert actions(rows)[0] == expected
     assert (rows[1]["reason_code"] == "parent_missing") is (expected[0] == "quarantined")
-    retired = desired(**RETIRE)
-    assert actions(plan_rows([retired], there[:0], [link()], facts=HIDDEN, spec=spec)) == [("skipped", "deleted")]
+    # nor does it count as inactive
+    retired = plan_rows([desired(**RETIRE)], there[:0], [link()], facts=HIDDEN, spec=spec)
+    assert actions(retired) == [("quarantined", "not_shown_in_target")]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,8 @@ def test_a_record_that_could_not_be_looked_up_is_not_called_deleted(precoro: Wor
         con.execute("delete from target_flow where target_id = ?", [target_id])
         now = utc_now(precoro.clock)
         assert read_ledger_facts(con, precoro.workflow, now).deleted["deleted_id"].to_list() == [target_id]
-        assert read_ledger_facts(con, precoro.workflow, now, unverified=[target_id]).deleted.is_empty()
+        unverified = read_ledger_facts(con, precoro.workflow, now, unverified=[target_id]).deleted
+    assert unverified["deleted_code"].to_list() == ["not_asked"]
 
 
 @pytest.mark.long

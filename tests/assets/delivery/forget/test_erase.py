@@ -1,6 +1,7 @@
 """Erasing in the warehouse: the record's values and their fingerprints go; rows, decisions and other records stay."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import duckdb
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from assets.delivery.errors import SyncError
 from assets.delivery.forget.erase import Decision, Erased, erase, lift, survey
 from assets.delivery.forget.found import found_elsewhere
+from assets.delivery.forget.parts import PART_ROWS, Sections, parts_of
 from assets.delivery.forget.places import with_target_texts
 from assets.delivery.forget.subject import Subject, read_subject
 from assets.delivery.ledger.sides import TARGET
@@ -18,6 +20,12 @@ from resources.signing import Signer
 from resources.warehouse.forgotten import TEXT
 from tests.assets.delivery.chain.ledger_chain import KEY, MOMENT, sealed_ledger, verified
 from tests.orchestration.renaming.test_rename import save_plan
+
+
+def within(con: duckdb.DuckDBPyConnection) -> Sections:
+    """Return sections of one connection."""
+    return lambda: nullcontext(con)
+
 
 DECISION = Decision("ada", MOMENT, "asked")
 EMAIL, CITY = "ada@x.example", "Springfield"
@@ -72,7 +80,7 @@ def forget(con: duckdb.DuckDBPyConnection, source_id: str = "1") -> dict[str, Er
 
 def subject(con: duckdb.DuckDBPyConnection, source_id: str = "1") -> Subject:
     """Return a customer."""
-    return with_target_texts(con, read_subject(con, "customers", source_id))
+    return with_target_texts(within(con), read_subject(con, "customers", source_id))
 
 
 def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
@@ -83,7 +91,7 @@ def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]
 def test_values_and_fingerprints_go_and_rows_stay(con: duckdb.DuckDBPyConnection) -> None:
     """Also the chain: it is whole, and says what was erased and by whom."""
     before = rows(con, "select attempt_id, state, target_id, seen_at from sync_attempts order by position")
-    planned = survey(con, subject(con))
+    planned = survey(within(con), subject(con))
 
     done = forget(con)
 
@@ -173,7 +181,7 @@ def test_values_of_other_records_are_named_and_stay(con: duckdb.DuckDBPyConnecti
     """The e-mail address of a second customer is its own; a city is no one's."""
     person = subject(con)
     forget(con)
-    found = [(each.table, each.column, each.records, each.ids) for each in found_elsewhere(con, person)]
+    found = [(each.table, each.column, each.records, each.ids) for each in found_elsewhere(within(con), person)]
     assert found == [("stg_netsuite__customers", "email", 1, ("3",))]
 
 
@@ -216,3 +224,29 @@ def test_a_mark_is_lifted_once(con: duckdb.DuckDBPyConnection) -> None:
     forget(con)
     assert lift(con, "customers", "1", DECISION)
     assert rows(con, "select subject from sync_events where event = 'lifted'") == [("customers 1",)]
+
+
+def test_a_large_table_is_searched_in_short_sections(con: duckdb.DuckDBPyConnection) -> None:
+    """Each part of its rows once, and another process may use the warehouse in between."""
+    con.execute(f"create table many as select range as n from range({PART_ROWS} * 2 + 1)")
+    con.execute("delete from many where n = 1")
+    opened = []
+
+    @contextmanager
+    def section() -> Iterator[duckdb.DuckDBPyConnection]:
+        opened.append(1)
+        yield con
+
+    counts = [
+        one.execute(f"select count(*) from many where {part}").fetchall() for one, part in parts_of(section, "many")
+    ]
+
+    assert [rows[0][0] for rows in counts] == [PART_ROWS - 1, PART_ROWS, 1]
+    assert len(opened) == 3
+
+
+def test_a_table_that_a_run_makes_anew_during_the_search_is_named(con: duckdb.DuckDBPyConnection) -> None:
+    """Half of a survey is no survey."""
+    with pytest.raises(SyncError, match="made many anew while it was searched; repeat the command"):
+        for _ in parts_of(within(con), "many"):
+            pass

@@ -47,7 +47,8 @@ def mapped(numbers: list[tuple[float, Decimal, int]]) -> list[dict[str, Any]]:
     )
     spec = one_source(target="suiteprojects.Customer", fields=[key, *fields])
     names = ("externalid", *EXPRESSIONS)
-    return [{name: row[name] for name in names} for row in mart_of(spec, customers=table).to_dicts()]
+    rows = mart_of(spec, customers=table).sort(pl.col("source_id").cast(pl.Int64))
+    return [{name: row[name] for name in names} for row in rows.to_dicts()]
 
 
 def sent(values: dict[str, str | None]) -> tuple[list[str], list[str]]:

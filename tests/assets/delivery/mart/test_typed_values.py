@@ -1,5 +1,6 @@
 """A custom field with one value that its type cannot hold is typed in all others, and holds back that record only."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from assets.delivery.errors import MappingError
 from assets.delivery.mart.build import make_mart, update_mart
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.custom_field_types import write_field_types
+from assets.warehouse.custom_types import cast_custom_fields
 from resources.clock import WallClock
 from resources.warehouse.warehouse import Warehouse
+from sql import statement
 from tests.assets.delivery.builders import customer, customers, one_source
 
 FIELD, LONG = "custentity_n", "123456789012345678901234567890.5"
@@ -37,10 +40,41 @@ def mart(folder: Path, kind: str, values: list[str | None], row: dict[str, Any],
     return found
 
 
+def staged_texts(folder: Path, kind: str, values: list[str], sql: str) -> list[str]:
+    """Return the mart's texts of records whose field, of that kind, was staged with these values."""
+    warehouse, raw = Warehouse(folder), "raw_netsuite__customers"
+    rows = customers(*(customer(str(number)) for number in range(1, len(values) + 1)))
+    definition = replace(statement("staging", "stg_netsuite__customers"), text=f"select * from {raw}")
+    warehouse.replace(raw, rows.with_columns(pl.Series(FIELD, values, dtype=pl.String)))
+    with warehouse.writer() as con:
+        for table in ("raw_netsuite__prospects", "raw_netsuite__leads"):
+            con.execute(f"create table {table} as from {raw} limit 0")
+        write_field_types(con, "customers", {FIELD: kind}, WallClock().now(), "run")
+        staged = cast_custom_fields(con, definition, {FIELD: kind}).statement.text
+        con.execute(f"create table stg_netsuite__customers as {staged}")
+    make_mart(warehouse, flow({"sql": sql}))
+    return [*warehouse.read("select name from mart_flow order by source_id::int")["name"]]
+
+
 def flow(row: dict[str, Any], **spec: Any) -> Workflow:
     """Return a workflow with this row for the field `name`."""
     key = {"field": "externalId", "from": "customer_id", "locked": True}
     return Workflow("flow", one_source(fields=[key, {"field": "name", **row}], **spec))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("integer", ["2", "1.5", "-30"], ["N2/0.5", "N1.5/0.375", "N-30/-7.5"]),
+        ("integer", ["2", "12345678901234567.89", "1.5"], ["N2/0.5", "N12345678901234567.89/", "N1.5/0.375"]),
+        ("number", ["1.5", "99999999999999.99"], ["N1.5/0.375", "N99999999999999.99/"]),
+    ],
+)
+def test_a_value_keeps_its_own_text(tmp_path: Path, kind: str, values: list[str], expected: list[str]) -> None:
+    """One 1.5 among whole numbers gives the column a wider type: the others were written 2.0, and sent again."""
+    found = staged_texts(tmp_path, kind, values, f"concat('N', {FIELD}, '/', {FIELD} / 4)")
+
+    assert [text.startswith(own) for text, own in zip(found, expected, strict=True)] == [True] * len(values), found
 
 
 BAD: Outcome = ("quarantine", "unusable_value", None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.errors import SyncError
+from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.plan.undo import runs_to_undo
 from resources import failpoints
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -364,3 +364,46 @@ def test_an_undo_can_be_undone(suiteprojects: WorkflowRunner, sandbox: Sandbox) 
     undo(suiteprojects, "undone run 1")
 
     assert records(sandbox) == done
+
+
+def test_an_undo_leaves_what_a_person_edited_in_a_field_that_is_no_longer_mapped(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """It was not read, so that the plan named the run's value, and no record could be undone."""
+    mail = {"field": "addr_email", "from": "email"}
+    suiteprojects.spec = suite_customers(mail)
+    suiteprojects.stage(*(customer(str(key), email="old@x.example") for key in (1, 2))).run()
+    suiteprojects.stage(*(customer(str(key), email="new@x.example", company_name="New") for key in (1, 2)))
+    suiteprojects.plan("the run")
+    suiteprojects.send("the run")
+    suiteprojects.spec = suite_customers()
+    with pytest.raises(PlanError, match="its file has changed since mart_"):
+        suiteprojects.undo("the run")
+    suiteprojects.plan("with the new file")
+    sandbox.suiteprojects.modify("Customer", int(records(sandbox)[1]["id"]), addr_email="typed@x.example")
+
+    undone = suiteprojects.undo("the run")
+    assert (undone.conflicts, undone.plan.filter(source_id="2")["reason"].to_list()) == (
+        1, ["edited after the run: addr_email; left as it is"],
+    )  # fmt: skip
+    suiteprojects.apply(undone.plan_id, "undone")
+
+    shown = [(row["company"], row["addr_email"]) for row in records(sandbox)]
+    assert shown == [("Company 1", "old@x.example"), ("New", "typed@x.example")]
+    assert suiteprojects.run() == {"1": ("skipped", "undone"), "2": ("unchanged", "identical")}
+
+
+def test_a_second_undo_finds_nothing_to_undo(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The former values are no edit, whether the first undo or a person brought them back."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    changed = customer("1", company_name="New"), customer("2", is_inactive=True), customer("3")
+    suiteprojects.stage(*changed).plan("the run")
+    suiteprojects.send("the run")
+    ids = {row["externalid"]: int(row["id"]) for row in records(sandbox)}
+    sandbox.suiteprojects.modify("Customer", ids["2"], active="1")
+    undo(suiteprojects, "the run")
+
+    again = suiteprojects.undo("the run").plan
+
+    assert {*again["reason_code"]} == {"nothing_to_undo"}

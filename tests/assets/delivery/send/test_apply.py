@@ -59,7 +59,7 @@ def test_a_plan_is_sent_once(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     precoro.stage(customer("1")).plan("first")
     precoro.send("first")
 
-    with pytest.raises(SyncError, match="is sent; materialize plan_flow again"):
+    with pytest.raises(SyncError, match="is sent; make a new one: `millpond plan flow`"):
         precoro.send("second")
 
     assert len(parents_of(sandbox)) == 1
@@ -67,7 +67,7 @@ def test_a_plan_is_sent_once(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
 
 def test_without_a_plan_nothing_is_sent(precoro: WorkflowRunner) -> None:
     """The error says what to do."""
-    with pytest.raises(SyncError, match="no plan yet; materialize plan_flow first"):
+    with pytest.raises(SyncError, match="no plan yet; make a new one: `millpond plan flow`"):
         precoro.send("first")
 
 

@@ -88,8 +88,10 @@ def test_a_new_warehouse_clears_no_node_before_the_departments_have_run(account:
 
 
 def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
-    """There is one hierarchy, with the connector's name; a second run sends nothing."""
+    """There is one hierarchy, with the connector's name; a second run sends nothing, and finds nothing edited."""
     departments(account)
+    seen = account.warehouse.read(f"select depth from target_{DEPARTMENTS} order by target_id").rows()
+    assert sorted(seen) == [("1",), ("1",), ("2",), ("2",)], "as the responses show it; none is blank"
     writes = account.sandbox.suiteprojects.write_calls()
 
     again = departments(account)
