@@ -46,7 +46,8 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Pat
         home = folder / f"{system}-{end}"
         if not home.exists():
             command = [sys.executable, "-m", "tests.assets.delivery.killed_first_runs", str(home), system, end]
-            subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+            done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
         return home
 
     return died
