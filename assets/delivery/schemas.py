@@ -26,6 +26,7 @@ def keys_frame(keys: Iterable[SourceKey]) -> pl.DataFrame:
 UNCERTAIN = "uncertain"  # parent_target_id of a link whose record may have moved in a send without a response
 MANUAL = "manual"  # matched_by of records that a person linked
 LOST_CREATE = "lost_create"  # matched_by of records that a create without a response may have made
+MOVED_KEY = "moved_key"  # matched_by of records whose key, or another one, a person put on the wrong record
 NEAR = "near_duplicate"  # matched_by of records that are nearly the same as others; also their reason code
 PARENT = "(parent)"  # name of the parent among the changed fields
 

@@ -115,8 +115,8 @@ class SuiteProjectsTarget(Target):
         }
 
     def accepted(self, names: Sequence[str]) -> Mapping[str, TargetField]:
-        """Return the fields, a mapped currency with the currencies that are enabled in the account."""
-        fields = self.fields()
+        """Return the fields with these hierarchies, a mapped currency with the currencies that the account enables."""
+        fields = self._known(names) if LIST_FIELD in self._kind.fields else self.fields()
         if self._checks_currencies and CURRENCY_FIELD in names and CURRENCY_FIELD in fields and self._currencies:
             enabled = replace(fields[CURRENCY_FIELD], choices=self._currencies, choices_of=ENABLED, keeps_others=True)
             return {**fields, CURRENCY_FIELD: enabled}

@@ -29,13 +29,19 @@ class CheckResult:
     """The result of a check.
 
     Attributes:
+        alerts: The open alerts by key, each with the time it was opened.
         undelivered: Receivers that did not accept theirs, with the reason.
     """
 
-    open: int = 0
+    alerts: Mapping[str, tuple[Alert, str]] = field(default_factory=dict)
     notice: Notice | None = None
     delivered: int = 0
     undelivered: list[str] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """The number of open alerts."""
+        return len(self.alerts)
 
     @property
     def text(self) -> str:

@@ -63,30 +63,38 @@ def check(
     clock: Clock,
     link: str = "",
     account: str = "",
+    keep: bool = True,
 ) -> CheckResult:
-    """Check once, store what changed in the file `path`, and notify the receivers; `link` is the address of the UI."""
+    """Check once, store what changed in the file `path`, and notify the receivers; `link` is the address of the UI.
+
+    With `keep=False` nothing is stored or sent: what one process calls open, no other one would send to anyone.
+    """
     now, result = datetime.now(UTC).timestamp(), CheckResult()
     with closing(AlertStore(path)) as store:
-        with store.transaction():
+        with store.transaction() if keep else store.trial():
             record_runs(instance, store, now, account)
             current, unchecked = run_alerts(store), set[Kind]()
             current += check_alerts(instance, [check_key(each) for each in workflows], account)
             try:
                 names = [each.name for each in workflows]
                 current += warehouse_alerts(warehouse, names, limits, clock, set(store.open_alerts()))
-            except Exception as error:  # whatever it is: a check that fails would look like one without a finding
-                logger.exception("the warehouse's alerts could not be checked")
+            except (WarehouseError, TimeoutError) as error:
                 unchecked |= OF_WAREHOUSE
-                what = "read" if isinstance(error, WarehouseError | TimeoutError) else "checked for alerts"
-                text = f"the warehouse cannot be {what}: {type(error).__name__}"
+                text = f"the warehouse cannot be read: {type(error).__name__}"
+                current.append(Alert(Kind.FAILED, "the warehouse", text))
+            except Exception as error:  # whatever it is: a check that fails would look like one without a finding
+                logger.exception("the warehouse could not be checked for alerts")
+                unchecked |= OF_WAREHOUSE
+                text = f"the warehouse cannot be checked for alerts: {type(error).__name__}"
                 current.append(Alert(Kind.FAILED, "the warehouse", text))
             store.set_checked(now)
             result.notice = update_alerts(store, current, clock.now(), unchecked=unchecked, link=link, account=account)
-            result.open = len(store.open_alerts())
+            result.alerts = store.open_alerts()
             if result.notice:
                 for name in receivers:
                     store.add_notice(name, result.notice, now)
-        deliver(store, receivers, result, now)
+        if keep:
+            deliver(store, receivers, result, now)
     return result
 
 
@@ -96,8 +104,19 @@ def check_account(
     settings: MillpondSettings,
     workflows: Sequence[Workflow],
     freshness_hours: Mapping[str, float],
+    *,
+    keep_without_receiver: bool = True,
 ) -> CheckResult:
-    """Check the active workflows of an account, and notify the configured receivers."""
+    """Check the active workflows of an account, and notify the configured receivers.
+
+    Args:
+        instance: Dagster's runs.
+        warehouse: The account's warehouse.
+        settings: Its settings.
+        workflows: The workflows.
+        freshness_hours: Hours without a run after which a workflow is out of date, by name.
+        keep_without_receiver: False leaves it to a process that has receivers to store what changed.
+    """
     alert_settings, problems, receivers = AlertSettings(), [], dict[str, Receiver]()
     try:
         receivers = receivers_of(alert_settings)
@@ -108,6 +127,7 @@ def check_account(
     result = check(
         instance, warehouse, settings.alerts, receivers, active, Limits(alert_settings.record_limit, freshness_hours),
         clock=warehouse_clock(settings), link=alert_settings.ui_url, account=settings.account,
+        keep=bool(receivers) or keep_without_receiver,
     )  # fmt: skip
     result.undelivered += problems
     return result

@@ -5,7 +5,7 @@ checked runs · the last outcome of every step · open alerts · notices to deli
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +29,10 @@ create table if not exists checks (number integer primary key check (number = 1)
 """
 
 
+class _RollBackError(Exception):
+    """Ends a trial."""
+
+
 class AlertStore:
     """The file. All changes of one check are one transaction: a check that dies is repeated."""
 
@@ -45,6 +49,13 @@ class AlertStore:
         """Commit all changes of the block or none; concurrent checks wait for each other."""
         with self._file.write():
             yield
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Run a transaction as `transaction` does, and roll it back."""
+        with suppress(_RollBackError), self._file.write():
+            yield
+            raise _RollBackError
 
     def last_check(self) -> float | None:
         """Return the time of the last check, in seconds since 1970; None before the first."""

@@ -43,6 +43,13 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
             "`millpond doctor`; for a damaged file see [Backup and restore](../operate/backup.md).",
             "the warehouse can be read again",
         ),
+        AlertText(
+            Kind.FAILED,
+            "the warehouse cannot be checked for alerts: …",
+            "The check itself failed, so that other alerts of the warehouse neither open nor are resolved.",
+            "The service's log has the error. `millpond upgrade --check` shows an upgrade that was not finished.",
+            "a check that ends",
+        ),
     ],
     "_warned": [
         AlertText(

@@ -1,12 +1,14 @@
 """`millpond alerts …`: test the receivers, check for alerts, and list the open ones."""
 
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from cyclopts import App
 
+from orchestration.alerts.conditions import Alert
 from orchestration.alerts.sensor import check_account, receivers_of
 from orchestration.alerts.store import AlertStore
 from orchestration.cli.facts import note, with_json
@@ -57,39 +59,46 @@ def test() -> int:
 @app.command
 @with_json
 def check() -> int:
-    """Check for alerts now and send what changed, as `millpond ui` does every 30 seconds; list the open ones."""
+    """Check for alerts now, send what changed to the receivers, and list the open alerts.
+
+    Without a receiver in its environment it only lists them: the service then still sends what changed.
+    """
     settings = MillpondSettings()
     files = load_user_files(settings.workflows)
     with open_instance(settings) as instance:
         result = check_account(
-            instance, warehouse_of(settings), settings, files.workflows, files.groups.freshness_hours
-        )
+            instance, warehouse_of(settings), settings, files.workflows, files.groups.freshness_hours,
+            keep_without_receiver=False,
+        )  # fmt: skip
     print_problems([f"not delivered: {each}" for each in result.undelivered])
-    return _show(settings) or (1 if result.undelivered else 0)
+    _print(result.alerts, datetime.now(UTC))
+    if not result.alerts:
+        print_line("no open alerts")
+    return 1 if result.alerts or result.undelivered else 0
 
 
 @app.command
 @with_json
 def show() -> int:
     """List the open alerts, as of the last check."""
-    return _show(MillpondSettings())
-
-
-def _show(settings: MillpondSettings) -> int:
-    with closing(AlertStore(settings.alerts)) as store:
+    with closing(AlertStore(MillpondSettings().alerts)) as store:
         known, last = store.open_alerts(), store.last_check()
     checked = datetime.fromtimestamp(last, UTC) if last else None
+    _print(known, checked)
+    if problem := _old_check(checked):
+        print_problems([problem])
+    elif not known:
+        print_line(f"no open alerts at the last check, {checked:%Y-%m-%d %H:%M} UTC")
+    return 1 if known or problem else 0
+
+
+def _print(known: Mapping[str, tuple[Alert, str]], checked: datetime | None) -> None:
     note(alerts=[{**asdict(alert), "since": since} for alert, since in known.values()], checked_at=checked)
     for alert, since in known.values():
         print_wrapped(f"{alert.kind}: {alert.cause} (since {since})")
         for line in (", ".join(alert.affected), *alert.lines):
             if line:
                 print_wrapped(line, indent=4)
-    if problem := _old_check(checked):
-        print_problems([problem])
-    elif not known:
-        print_line(f"no open alerts at the last check, {checked:%Y-%m-%d %H:%M} UTC")
-    return 1 if known or problem else 0
 
 
 def _old_check(checked: datetime | None) -> str:

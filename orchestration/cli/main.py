@@ -47,7 +47,7 @@ COMMANDS = {
         "fields": ("fields:fields", "List the fields of a target, or the columns of a source."),
         "links": ("link_list:links", "List all links with the URLs of the target records."),
         "tables": ("tables:tables", "List the warehouse's tables, views and macros."),
-        "alerts": ("alerts:app", "Test the alert receivers, and list the open alerts."),
+        "alerts": ("alerts:app", "Test the alert receivers, check for alerts, and list the open ones."),
     },
     "Match": {
         "candidates": ("imports:candidates", "List the records that can be imported."),

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from assets.delivery.errors import SyncError
 from assets.delivery.forget.erase import Decision, Erased, erase, lift, merged, survey
 from assets.delivery.forget.found import found_elsewhere
-from assets.delivery.forget.parts import Sections
 from assets.delivery.forget.places import places_of, with_target_texts
+from assets.delivery.forget.sections import Sections
 from assets.delivery.forget.subject import Subject, read_subject
 from assets.delivery.spec.workflow import Workflow
 from orchestration.configuration.settings import MillpondSettings
@@ -62,6 +62,7 @@ def forget_record(
         subject = _read(warehouse, source, source_id)
         spelled = Spelled(subject.texts)
         decision = replace(decision, note=spelled.replaced(decision.note))  # which may name the person
+        elsewhere = found_elsewhere(_sections(warehouse), subject)  # the values are not known afterwards
         reach("forget_read")
         files = erase_in_files(home, spelled)
         reach("forget_files")
@@ -77,11 +78,7 @@ def forget_record(
         warehouse.publish()
         remove_abandoned(warehouse.folder)
         proof.files, proof.left = files, remaining(home, spelled)
-    proof.not_searched = [*unsearched(settings)]
-    try:
-        proof.elsewhere = found_elsewhere(_sections(warehouse), subject)
-    except SyncError as error:  # the record is forgotten; only this part of the proof is missing
-        proof.not_searched = [f"other records: {error}, with --dry-run", *proof.not_searched]
+    proof.elsewhere, proof.not_searched = elsewhere, [*unsearched(settings)]
     return proof
 
 
@@ -113,7 +110,7 @@ def survey_record(
 
 
 def _survey(warehouse: Warehouse, subject: Subject, decision: Decision, home: Searched) -> Proof:
-    """Search in short sections: runs go on meanwhile, and the counts of each table are of its own moment."""
+    """Search table by table: runs go on meanwhile, and the counts of each table are of its own moment."""
     with warehouse.kept_open():
         sections = _sections(warehouse)
         erased = merged(survey(sections, subject))

@@ -4,7 +4,7 @@ from each client, and from all together; a browser in which a user signed in bef
 strangers who guess cannot lock its user out
 
 A client that guessed wrong within a minute gives way to one that did not and was refused: who guesses steadily from one
-address keeps no one else out for longer than a second try.
+address delays everyone else by at most one extra attempt.
 """
 
 from collections import OrderedDict

@@ -105,5 +105,8 @@ class TokenFile:
 
 
 def issuer_of(base_url: str, client_id: str) -> str:
-    """Return who issues tokens: the host of the account and the application."""
-    return f"{urlsplit(base_url).netloc.lower()} (client {client_id})"
+    """Return who issues tokens: the account's host, with a port unless it is the scheme's own, and the application."""
+    address = urlsplit(base_url)
+    own = {"https": 443, "http": 80}.get(address.scheme.lower())
+    port = f":{address.port}" if address.port not in {None, own} else ""
+    return f"{address.hostname or ''}{port} (client {client_id})"

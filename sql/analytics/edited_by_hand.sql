@@ -37,16 +37,19 @@ decided as (
     from sync_decisions
 ),
 
--- runs that decide the same one after the other share a row of sync_decisions, and each of them found an edit
+-- runs that decide the same one after the other share a row of sync_decisions, and each of them found an edit;
+-- a run that died has left no decisions, so that those before it are of another run
 found as (
     select
-        sent.*, run.started_at,
+        sent.*,
         unnest(string_split(regexp_extract(decision.reason, 'edited in the target[^:;]*: ([^;]*)', 1), ', ')) as field
     from (
-        select sent.*,
-            case when own.from_run is null then {'action': kept.action, 'reason': kept.reason}
-                else {'action': own.action, 'reason': own.reason} end as decision
+        select sent.*, run.started_at,
+            case when own.from_run is not null then {'action': own.action, 'reason': own.reason}
+                when run.state in ('finished', 'partial', 'halted') then {'action': kept.action, 'reason': kept.reason}
+                end as decision
         from sent
+        left join sync_runs as run on run.run_id = sent.run_id and run.workflow = sent.workflow
         asof left join decided as kept
             on kept.workflow = sent.workflow and kept.source = sent.source and kept.source_id = sent.source_id
             and kept.from_position <= sent.position
@@ -54,7 +57,6 @@ found as (
             on own.workflow = sent.workflow and own.source = sent.source and own.source_id = sent.source_id
             and own.from_run = sent.run_id
     ) as sent
-    left join sync_runs as run on run.run_id = sent.run_id and run.workflow = sent.workflow
     where decision.action in ('update', 'reactivate') and contains(decision.reason, 'edited in the target')
 ),
 

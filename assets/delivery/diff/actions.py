@@ -13,6 +13,7 @@ from assets.delivery.schemas import (
     LEFT_SILENTLY,
     LOST_CREATE,
     MANUAL,
+    MOVED_KEY,
     NEAR,
     NOT_ASKED,
     NOT_SHOWN,
@@ -94,7 +95,7 @@ def _retired(target: TargetShape) -> list[Case]:
     known = retired & ~EXISTS & pl.col("candidates").eq(0)
     hidden = pl.format(
         "{}, but the target no longer shows record {}, and does not list it as deleted, so that it may be active: give"
-        " the integration's user access to it again, such as by its filter set", reason, pl.col("deleted_id"),
+        " the integration user access to it again, for example in its filter set", reason, pl.col("deleted_id"),
     )  # fmt: skip
     unknown = pl.format("{}; whether it is inactive in the target could not be checked; the next run continues", reason)
     return [
@@ -121,8 +122,8 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
         " record's id; or deactivate it in NetSuite", pl.col("deleted_id"),
     )  # fmt: skip
     hidden = pl.format(
-        "the target no longer shows record {}, and does not list it as deleted: give the integration's user access to"
-        " it again, such as by its filter set; or, if it is gone, `millpond link` with `new` creates it again",
+        "the target no longer shows record {}, and does not list it as deleted: give the integration user access to it"
+        " again, for example in its filter set; or, if it is gone, `millpond link` with `new` creates it again",
         pl.col("deleted_id"),
     )  # fmt: skip
     gone = pl.when(pl.col("deleted_code") == NOT_SHOWN).then(hidden).otherwise(deleted)
@@ -177,12 +178,15 @@ def _ambiguity() -> pl.Expr:
     several = pl.lit("; choose one with `millpond link`")
     nearly = "differs in case, spaces or Unicode form only from "
     which = pl.lit(nearly) + pl.col("claimants") + pl.lit("; choose it with `millpond link`, or `new`, or rename one")
+    corrected = ": correct the id in the target, or choose the record with `millpond link`, or `new` if there is none"
     invalid = "the manually linked record is missing or linked twice; link another one with `millpond link`"
     return (
         pl.when(pl.col("matched_by") == MANUAL)
         .then(pl.lit(invalid))
         .when(pl.col("matched_by") == NEAR)
         .then(which)
+        .when(pl.col("matched_by") == MOVED_KEY)
+        .then(pl.col("claimants") + pl.lit(corrected))
         .when(pl.col("matched_by") == LOST_CREATE)
         .then(pl.col("claimants") + pl.lit("; choose one with `millpond link`, or `new` if none"))
         .when(pl.col("candidates") == 1)

@@ -144,6 +144,7 @@ def _with_normalized(rows: pl.DataFrame, key_field: str, fields: Sequence[str], 
     sent = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
     sent &= pl.col("confirmed_version").eq_missing(pl.lit(version)) & (pl.col("disposition") == DELIVER)
     sent &= ~TOUCHED.list.contains(key_field)  # our key is restored however often it is cleared
+    sent &= ~TOUCHED.list.contains(PARENT)  # which target_hash does not cover: someone moved the record
     sent &= pl.col("target_hash").is_not_null() & (pl.col("changes").list.len() > 0)
     numbered = rows.with_row_index("_row")
     differing = numbered.filter(sent)

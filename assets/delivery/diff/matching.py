@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.cases import set_where
 from assets.delivery.diff.records import Records
-from assets.delivery.schemas import BLOCK, DELIVER, HOLD, KEY, LINK_SCHEMA, MANUAL, QUARANTINE, RETIRE, SKIP
+from assets.delivery.schemas import BLOCK, DELIVER, HOLD, KEY, LINK_SCHEMA, MANUAL, MOVED_KEY, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.policies import MatchRule
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 
@@ -22,7 +22,8 @@ def match(records: Records, manual_links: pl.DataFrame, key_field: str, spec: Wo
     """Find the target record of each source record.
 
     A target record with the key of another system is not ours, even if it was linked before, unless a rule with another
-    `on_id_conflict` finds it. A rule before the key may contradict a match by key that no run has confirmed.
+    `on_id_conflict` finds it. A rule before the key may contradict a match by key that no run has confirmed, and so may
+    the link of another record that is to be delivered: someone moved or copied the key.
 
     Args:
         records: Keys, dispositions, and the fields of the rules.
@@ -43,16 +44,20 @@ def match(records: Records, manual_links: pl.DataFrame, key_field: str, spec: Wo
     key, linked = pl.col(key_field), pl.col("linked_id")
     matched = _shared_keys(mart.join(links, on=KEY, how="left", maintain_order="left"), key)
     matched = _by_manual_link(matched, target_state, key_field, manual_links)
+    chosen = matched["target_id"].drop_nulls().implode()
     ours = mart[key_field].drop_nulls().implode()
     owned = target_state.filter(pl.col("external_id").is_in(ours))
     free = target_state.filter(pl.col("external_id").is_null())
     for dispositions in (live, other):  # records that are not live know their target record, but never compete for it
         matched = _claim(matched, _unmatched(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
         matched = _claim(matched, _unmatched(free, matched), linked, pl.col("target_id"), "link", dispositions)
-    foreign = target_state.filter(~pl.col("external_id").is_in(ours))["target_id"].implode()
+    matched = _without_moved_keys(matched, chosen)
+    foreign = target_state.filter(~pl.col("external_id").is_in(ours))["target_id"]
+    unowned = _unmatched(owned, matched)["target_id"]  # with the key of another record, which does not have it either
     unmatched = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & ~pl.col("linked_as_new")
-    taken_over = unmatched & linked.is_in(foreign)
-    matched = set_where(matched, taken_over, matched_by="link", candidates=2, claimants=pl.format("target {}", linked))
+    taken_over = unmatched & (pl.col("candidates") == 0) & linked.is_in(pl.concat([foreign, unowned]).implode())
+    claims = pl.format("target {}, which was confirmed as this record, has another id now", linked)
+    matched = set_where(matched, taken_over, matched_by=MOVED_KEY, candidates=2, claimants=claims)
     unclaimed = target_state.filter(
         ~pl.col("external_id").is_in(ours).fill_null(value=False),
         ~pl.col("target_id").is_in(matched["linked_id"].drop_nulls().implode()),
@@ -76,6 +81,23 @@ def _shared_keys(mart: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
         pl.when(shared).then(sharing).otherwise(0).cast(pl.UInt32).alias("candidates"),
         none.alias("claimants"),
     )
+
+
+def _without_moved_keys(matched: pl.DataFrame, chosen: pl.Series) -> pl.DataFrame:
+    """Make matches by key ambiguous whose target record was last confirmed as that of another record to deliver.
+
+    Args:
+        matched: Records, matched by key and link.
+        chosen: The target ids that a person linked, imploded.
+    """
+    owners = matched.filter(pl.col("disposition") == DELIVER).drop_nulls("linked_id")
+    owners = owners.group_by(pl.col("linked_id").alias("target_id")).agg(pl.col("source_id").min().alias("_owner"))
+    rows = matched.join(owners, on="target_id", how="left", maintain_order="left")
+    moved = pl.col("_owner").is_not_null() & pl.col("linked_id").ne_missing(pl.col("target_id"))
+    moved &= ~pl.col("target_id").is_in(chosen)
+    claims = pl.format("target {} has this record's id, but was confirmed as NetSuite {}", "target_id", "_owner")
+    rows = set_where(rows, moved, matched_by=MOVED_KEY, candidates=2, claimants=claims)
+    return set_where(rows, moved, target_id=None).drop("_owner")
 
 
 def _by_manual_link(

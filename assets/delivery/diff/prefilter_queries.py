@@ -48,7 +48,12 @@ anti join shared_keys on shared_keys.key = desired.key
 anti join {{facts}} using (source, source_id)
 anti join edited using (source, source_id)
 where
-    (linked.target_id is null or linked.target_id is not distinct from actual.target_id)
+    (
+        linked.target_id is not distinct from actual.target_id
+        -- a key on the record of another one was moved or copied
+        or linked.target_id is null
+        and actual.target_id not in (select target_id from linked where target_id is not null)
+    )
     and case desired.disposition
         when '{DELIVER}'
         then desired.is_valid and {{confirmed}} and actual.target_id is not null and coalesce({{equal}}, false)

@@ -4,7 +4,6 @@ Subject  ->  erase()  ->  every place without the values, sync_forgotten, an eve
 """
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +11,8 @@ from datetime import datetime
 import duckdb
 
 from assets.delivery.chain.rewrite import rewriting
-from assets.delivery.forget.parts import Sections, parts_of
 from assets.delivery.forget.places import Place, places_of
+from assets.delivery.forget.sections import Sections, searching
 from assets.delivery.forget.subject import Subject
 from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.ledger.events import Event, Happened, key_of, record_event
@@ -49,7 +48,7 @@ def survey(sections: Sections, subject: Subject) -> list[Erased]:
     """Return what `erase` would erase; nothing changes.
 
     Raises:
-        SyncError: A run has made a table anew meanwhile.
+        SyncError: A run has rebuilt a table since the search began.
     """
     with sections() as con:
         places = places_of(con, subject)
@@ -57,14 +56,13 @@ def survey(sections: Sections, subject: Subject) -> list[Erased]:
 
 
 def _surveyed(sections: Sections, place: Place) -> Erased:
-    counts = Counter[str]()
-    for con, part in parts_of(sections, place.table):
-        counts.update(place.count(con, part))
-    return _counted(place, counts)
+    with searching(sections, place.table) as con:
+        return _counted(con, place)
 
 
-def _counted(place: Place, counts: Mapping[str, int]) -> Erased:
-    return Erased(place.table, counts[""], {name: counts[name] for name in place.sets if counts.get(name)})
+def _counted(con: duckdb.DuckDBPyConnection, place: Place) -> Erased:
+    counts = place.count(con)
+    return Erased(place.table, counts[""], {name: number for name, number in counts.items() if name})
 
 
 def merged(found: Sequence[Erased]) -> list[Erased]:
@@ -97,7 +95,7 @@ def erase(con: duckdb.DuckDBPyConnection, subject: Subject, signer: Signer, deci
     with rewriting(con, signer, event):
         _close_plans(con, subject, decision)
         for place in places_of(con, subject):
-            found = _counted(place, place.count(con))
+            found = _counted(con, place)
             if found.rows:
                 place.erase(con)
                 done.append(found)

@@ -5,12 +5,12 @@ Subject  ->  found_elsewhere()  ->  table, column, number of records, the first 
 An e-mail address that another contact has as well, or a name that a company has, is that record's own value.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
 
-from assets.delivery.forget.parts import Sections, parts_of
+from assets.delivery.forget.sections import Sections, searching
 from assets.delivery.forget.subject import Subject
 from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.spec.sources import STAGING_PREFIX
@@ -31,30 +31,23 @@ class Elsewhere:
 
 
 def found_elsewhere(sections: Sections, subject: Subject) -> list[Elsewhere]:
-    """Return where staged records, or records in the target, have one of the values; read after the erasing.
+    """Return where staged records, or records in the target, have one of the values.
 
     Raises:
-        SyncError: A run has made a table anew meanwhile.
+        SyncError: A run has rebuilt a table since the search began.
     """
     if not subject.texts:
         return []
     with sections() as con:
         tables = sorted(each for each in tables_of(con) if each.startswith((STAGING_PREFIX, "target_")))
-    return [each for table in tables if table != "target_links" for each in _in_table(sections, subject, table)]
+    found: list[Elsewhere] = []
+    for table in tables:
+        with searching(sections, table) as con:
+            found += [*_in_table(con, subject, table)] if table != "target_links" else []
+    return found
 
 
-def _in_table(sections: Sections, subject: Subject, table: str) -> Iterator[Elsewhere]:
-    found: dict[str, set[str]] = {}
-    for con, part in parts_of(sections, table):
-        for name, ids in _in_part(con, subject, table, part):
-            found.setdefault(name, set()).update(ids)
-    for name, records in sorted(found.items()):
-        yield Elsewhere(table, name, len(records), tuple(sorted(records)[:EXAMPLES]))
-
-
-def _in_part(
-    con: duckdb.DuckDBPyConnection, subject: Subject, table: str, part: str
-) -> Iterator[tuple[str, Sequence[str]]]:
+def _in_table(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -> Iterator[Elsewhere]:
     columns = columns_of(con, table)
     key = next((each for each in columns if each.endswith("_id")), None)
     texts = [name for name, kind in columns.items() if kind == "VARCHAR" and not name.endswith("_id")]
@@ -65,11 +58,13 @@ def _in_part(
     names, each = ", ".join(map(literal, texts)), ", ".join(map(quoted, texts))
     query = (
         f"with rows as materialized (select * from {quoted(table)} where {contains(f'concat_ws(chr(10), {each})')}"
-        f" and not ({own}) and {part})"
-        f" select name, list(distinct id::varchar) from (select {quoted(key)} as id, unnest([{names}]) as name,"
-        f" unnest([{each}]) as text from rows) where {contains('text')} group by name"
+        f" and not ({own}))"
+        f" select name, count(distinct id), list_sort(list(distinct id))[:{EXAMPLES}] from (select {quoted(key)} as id,"
+        f" unnest([{names}]) as name, unnest([{each}]) as text from rows) where {contains('text')} group by name"
+        " order by name"
     )
-    yield from con.execute(query, {**values, **found_by(subject.texts)}).fetchall()
+    for name, records, ids in con.execute(query, {**values, **found_by(subject.texts)}).fetchall():
+        yield Elsewhere(table, name, records, tuple(map(str, ids)))
 
 
 def _own(subject: Subject, table: str) -> tuple[str, dict[str, str]]:

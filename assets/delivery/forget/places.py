@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.forget.parts import Sections
+from assets.delivery.forget.sections import Sections, searching
 from assets.delivery.forget.subject import MIN_LENGTH, Subject
 from assets.delivery.forget.texts import contains, found_by
 from assets.delivery.ledger.sides import MART, TARGET
@@ -63,13 +63,13 @@ class Place:
         differs = " or ".join(f"{quoted(name)} is distinct from {new}" for name, new in self.sets.items())
         return f"where ({self.where}) and ({differs})"
 
-    def count(self, con: duckdb.DuckDBPyConnection, part: str = "true") -> dict[str, int]:
-        """Return how many values of each column change, in the whole table or a part of its rows."""
+    def count(self, con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+        """Return how many values of each column change."""
         counts = ", ".join(
             f"count(*) filter ({quoted(name)} is distinct from {new})" for name, new in self.sets.items()
         )
         rows = con.execute(
-            f"select count(*), {counts} from {quoted(self.table)} {self._rows} and {part}", dict(self.values)
+            f"select count(*), {counts} from {quoted(self.table)} {self._rows}", dict(self.values)
         ).fetchall()[0]
         return {"": int(rows[0]), **{name: int(each) for name, each in zip(self.sets, rows[1:], strict=True) if each}}
 
@@ -96,7 +96,7 @@ def with_target_texts(sections: Sections, subject: Subject) -> Subject:
     with sections() as con:
         names = sorted(each for each in tables_of(con) - _views(con) if each.startswith(_VALUES))
     for name in names:
-        with sections() as con:
+        with searching(sections, name) as con:
             for place in _of_workflow(con, subject, name):
                 found |= _own_texts(con, place)
     found -= {*subject.common}

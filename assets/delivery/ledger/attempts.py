@@ -146,6 +146,18 @@ def made_by(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, str]:
     return dict(con.execute(query, [workflow]).fetchall())
 
 
+def rewritten_by_others(con: duckdb.DuckDBPyConnection, attempts: Iterable[Attempt]) -> frozenset[str]:
+    """Return the changes whose record another workflow wrote later: its values do not show which of them arrived."""
+    changes = [each.attempt_id for each in attempts if each.action != Action.CREATE]
+    query = (
+        "select own.attempt_id from sync_attempts as own"
+        " join sync_attempts as other using (source, source_id, target_id)"
+        " where own.state = 'intent' and list_contains(?::varchar[], own.attempt_id) and other.workflow <> own.workflow"
+        " and other.state in ('confirmed', 'found') and other.position > own.position"
+    )
+    return frozenset(row[0] for row in con.execute(query, [changes]).fetchall()) if changes else frozenset()
+
+
 def creates_carry_key(con: duckdb.DuckDBPyConnection, workflow: str) -> bool:
     """Return whether the response to the last create had our key, so that creates leave no record without it."""
     query = (

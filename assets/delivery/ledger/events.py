@@ -73,7 +73,7 @@ def as_json(details: Mapping[str, Any]) -> str:
 
 
 def details_of(text: str | None) -> dict[str, Any]:
-    """Return the details of a stored event; none if they are no object: the row was changed, which the chain names."""
+    """Return the details of a stored event; empty if they are no longer a JSON object, as the chain then shows."""
     try:
         found = json.loads(text or "")
     except (ValueError, RecursionError):

@@ -112,7 +112,7 @@ def require_current(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: 
     rows = con.execute("select run_id, sources from sync_inputs where table_name = ?", [workflow.mart]).fetchall()
     if not rows or (rows[0][0] != run_id and rows[0][1] != sources_of(con, workflow)):
         raise PlanError(
-            f"{workflow.name}: {workflow.mart} is older than the records that it is made from; materialize"
+            f"{workflow.name}: {workflow.mart} is older than its records or the workflow file; materialize"
             f" {workflow.mart}, {workflow.target_state} and {workflow.plan}"
         )
     return require_current_target_state(con, workflow)

@@ -20,6 +20,7 @@ from assets.delivery.ledger.attempts import (
     made_by,
     open_intents,
     owner_of,
+    rewritten_by_others,
     write_attempts,
 )
 from assets.delivery.ledger.freshness import require_current_target_state
@@ -35,6 +36,7 @@ from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
 
 _ABSENT = "the target does not have it; decided again"
+_REWRITTEN = "another workflow wrote the record later, so that its values do not show whether this arrived"
 _NOT_MADE = "the target has no record that this create made; decided again"
 _DENIED = "a person decided that it is none of the target's records; decided again"
 
@@ -56,6 +58,7 @@ class _Known:
         chosen: Target ids that people linked, by record.
         denied: Records of which a person decided, after all that was sent of them, that they are none in the target.
         made: The attempt that is known to have made a target record, by target id.
+        rewritten: Changes whose record another workflow wrote later.
         carry_key: Whether a create leaves no record without our key, as far as seen.
     """
 
@@ -68,6 +71,7 @@ class _Known:
     chosen: Mapping[SourceKey, str]
     denied: frozenset[SourceKey]
     made: Mapping[str, str]
+    rewritten: frozenset[str]
     carry_key: bool
 
 
@@ -97,6 +101,8 @@ def resolve_intents(run: RunContext) -> None:
         end = _resolved(
             intent, row, images[intent.attempt_id], possible.get(intent.attempt_id), run, _absent(known, intent)
         )
+        if end.state == AttemptState.FOUND and intent.attempt_id in known.rewritten:
+            end = end._replace(state=AttemptState.UNVERIFIABLE, reason=_REWRITTEN)
         if intent in known.open or end.state != AttemptState.AMBIGUOUS:
             resolved.append(end)
         if row:
@@ -113,7 +119,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
     workflow = run.workflow
     waiting, ambiguous = open_intents(con, workflow.name), ambiguous_creates(con, workflow.name)
     if not waiting and not ambiguous:
-        return _Known((), (), {}, {}, frozenset(), {}, {}, frozenset(), {}, carry_key=True)
+        return _Known((), (), {}, {}, frozenset(), {}, {}, frozenset(), {}, frozenset(), carry_key=True)
     require_current_target_state(con, workflow)
     rows = read_frame(con, f"from {quoted(workflow.target_state)}").iter_rows(named=True)
     keys = [SourceKey(each.source, each.source_id) for each in (*waiting, *ambiguous)]
@@ -137,6 +143,7 @@ def _read_known(con: duckdb.DuckDBPyConnection, run: RunContext) -> _Known:
         {key: target_id for key, target_id in chosen.items() if target_id},
         frozenset(key for key in since if not chosen[key]),
         made_by(con, workflow.name),
+        rewritten_by_others(con, waiting),
         creates_carry_key(con, workflow.name),
     )
 
@@ -232,9 +239,9 @@ def _resolved(
 
 def _absent(known: _Known, intent: Attempt) -> str:
     """Return why an attempt that is not in the target has not arrived."""
-    if SourceKey(intent.source, intent.source_id) in known.denied:
-        return _DENIED
-    return _NOT_MADE if intent.action == Action.CREATE else _ABSENT
+    if intent.action != Action.CREATE:
+        return _ABSENT
+    return _DENIED if SourceKey(intent.source, intent.source_id) in known.denied else _NOT_MADE
 
 
 def _shows(image: Image, actual: Row) -> bool:

@@ -27,11 +27,11 @@ with recursive
 missing as (
     select
         link.target_id, mart.{key} as external_id, mart.disposition, mart.parent_source, mart.parent_source_id,
-        link.payload_hash
+        link.payload_hash, coalesce(link.payload_hash, link.target_hash) is not null as was_active
     from sync_links as link
     join {mart} as mart on mart.source = link.source and mart.source_id = link.source_id
     where link.workflow = $workflow
-        and (mart.disposition = $deliver or (mart.disposition = $retire and link.payload_hash is not null))
+        and (mart.disposition = $deliver or (mart.disposition = $retire and was_active))
         and link.target_id not in (select target_id from {target_state} where target_id is not null)
         and mart.{key} not in (select external_id from {target_state} where external_id is not null)
 ),
@@ -42,7 +42,7 @@ above (target_id, parent_source, parent_source_id, disposition) as (
     from above
     join {mart} as mart on mart.source = above.parent_source and mart.source_id = above.parent_source_id
 )
-select target_id, external_id
+select target_id, external_id, disposition
 from missing
 where disposition = $retire or target_id not in (select target_id from above where disposition <> $deliver)
 order by disposition = $retire, payload_hash is not null, target_id
@@ -70,8 +70,26 @@ def find_unlisted(run: RunContext) -> Collection[str]:
         if found is not None:
             insert_frame(con, state, found)
             _keep_looked_up(con, run, [*(keys.keys() - set(unverified))], began)
+            _end_look_ups(con, run, found["target_id"], missing, unverified)
         mark_unseen(con, name, run.now)
     return unverified
+
+
+def _end_look_ups(
+    con: duckdb.DuckDBPyConnection,
+    run: RunContext,
+    found: pl.Series,
+    missing: pl.DataFrame,
+    unverified: Collection[str],
+) -> None:
+    """Mark what should be inactive and was just seen to be gone as not active: no later run need look it up again."""
+    seen = pl.col("target_id").is_in([*found, *unverified])
+    gone = missing.filter(pl.col("disposition") == RETIRE, ~seen)["target_id"].to_list()
+    con.execute(
+        "update sync_links set payload_hash = null, target_hash = null where workflow = ?"
+        " and target_id in (select unnest(?::varchar[]))",
+        [run.workflow.name, gone],
+    )
 
 
 def fields_to_read(target: Target, mapped: Sequence[str], changed: Collection[str]) -> list[str]:

@@ -139,7 +139,7 @@ def warn_of_absent(con: duckdb.DuckDBPyConnection, reader: Reader) -> None:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         reader.warn(
             f"{counted(len(absent), 'records')} {ABSENT}; the role may have lost access to them, so `lifecycle.missing`"
-            f" of the workflow files applies (as shipped: held as `missing_without_note`): {named}{more}"
+            f" of the workflow files applies (by default, held as `missing_without_note`): {named}{more}"
         )
 
 

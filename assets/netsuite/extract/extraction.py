@@ -119,7 +119,9 @@ class Extraction:
             reconciled_at=began_at if extracted.is_complete else (before.reconciled_at if before else None),
         )
         if extracted.unreadable:  # the next run reads this time range again, after a first load everything
-            return before or replace(watermark, watermark_at=BEFORE_ALL_CHANGES)
+            listed = extracted.coverage is not None and extracted.coverage.parents is None
+            earlier = before or replace(watermark, watermark_at=BEFORE_ALL_CHANGES)
+            return replace(earlier, reconciled_at=began_at) if listed else earlier
         if before is not None and extracted.found_nothing:
             # a role that lost its rows sees no changes either, so the next run reads this time range again
             return replace(watermark, watermark_at=before.watermark_at, zone_offset_s=before.zone_offset_s)

@@ -4,18 +4,21 @@ from typing import Final
 
 import duckdb
 
-from resources.warehouse.tables import columns_of
+from resources.warehouse.tables import columns_of, has_table
 
 ABSENT: Final = "no longer shown, without a deletion note"  # part of the warning about such records
 
 
 def unsolved_warnings(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Return the latest warnings without those of absent records, about which each workflow decides.
+    """Return the latest warnings without those of absent records about which workflows decide.
 
-    Those that it holds have a reason code and an alert of their own. Of others, such as records that were deactivated
-    as `lifecycle.missing` says, nothing is left to be done, although NetSuite will never show them again.
+    Those that a workflow holds have a reason code and an alert of their own. Of others, such as records that were
+    deactivated as `lifecycle.missing` says, nothing is left to be done, although NetSuite will never show them again.
+    Records that are only looked up, such as departments, have no decisions.
     """
-    return [(record_type, text) for record_type, text in latest_warnings(con) if ABSENT not in text]
+    query = "select distinct source from sync_decisions where to_run is null"
+    decided = {row[0] for row in con.execute(query).fetchall()} if has_table(con, "sync_decisions") else set()
+    return [(name, text) for name, text in latest_warnings(con) if ABSENT not in text or name not in decided]
 
 
 def latest_warnings(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

@@ -118,7 +118,8 @@ class Strategy:
         if parent:
             visible = bool(rows.rows) or self._reader.shows_rows()
             return self._with_evidence(Extracted("selected", [rows], coverage=Coverage([rows], ids, visible=visible)))
-        deleted = deletions([(key, at, NOTIFIED) for key, at in reported_deleted.items()])
+        kept = self._reader.unreadable  # NetSuite still shows their ids
+        deleted = deletions([(key, at, NOTIFIED) for key, at in reported_deleted.items() if key not in kept])
         return Extracted("selected", [rows], deleted)
 
     def _read(self, *, full: bool) -> Extracted:

@@ -1,4 +1,4 @@
-"""Rows because of which NetSuite answers a page with an error, whatever page they are on: found by halving, left out.
+"""Rows that make NetSuite fail on any page that contains them: found by halving, left out.
 
 a page fails  ->  its keys, which can be read  ->  find_unreadable()  ->  the keys of the rows that fail alone
 

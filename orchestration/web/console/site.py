@@ -87,13 +87,14 @@ class Account:
             is_private: It hides personal data itself; all others read the published file if that hides them.
 
         Raises:
-            BusyError: A run is writing, and nothing was published yet.
+            BusyError: A run is writing, and nothing was published yet that can be read instead.
         """
         if is_private or not self.live.hides_personal:
             try:
                 return query(self.live), Reading(datetime.now(UTC))
-            except TimeoutError:
-                pass
+            except TimeoutError as error:
+                if is_private and self.live.hides_personal:  # what it looks for is not in the published file
+                    raise BusyError from error
         if not self.published.exists():
             raise BusyError
         published = datetime.fromtimestamp(self.live.snapshot.stat().st_mtime, UTC)

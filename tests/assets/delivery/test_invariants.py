@@ -24,6 +24,13 @@ def test_a_random_walk_keeps_the_invariants(
     Walk(tmp_path, seed, system).go()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("system", "seed"), [("precoro", 30_013), ("suiteprojects", 40_074)])
+def test_walks_that_once_broke_an_invariant_keep_it(system: str, seed: int, tmp_path: Path) -> None:
+    """The work of another create or workflow was taken for that of an attempt without a response."""
+    Walk(tmp_path, seed, system).go()
+
+
 @pytest.mark.parametrize(("system", "workflow"), [("precoro", "tree"), ("suiteprojects", "customers")])
 def test_a_walk_detects_a_duplicate(tmp_path: Path, system: str, workflow: str) -> None:
     """A walk that accepts everything would always pass."""

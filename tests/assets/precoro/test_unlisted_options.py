@@ -169,6 +169,22 @@ def test_an_inactive_record_is_not_read_by_id(listing: Company) -> None:
     assert len(listing.writes()) == writes
 
 
+def test_an_option_that_was_deleted_before_its_record_became_inactive_is_looked_up_once(company: Company) -> None:
+    """It is gone; one call per night, forever, would show nothing new."""
+    company.netsuite(customer("1"), customer("2")).run()
+    company.sandbox.precoro.remove_option(company.options()["1"]["option_id"])
+    company.sandbox.clock.sleep(120)
+    company.netsuite(INACTIVE, customer("2"))
+    assert company.run()["1"] == ("skipped", "inactive")
+    writes = len(company.writes())
+
+    assert company.run()["1"] == ("skipped", "inactive")
+
+    assert len(company.writes()) == writes
+    company.netsuite(customer("1"), customer("2")).run()
+    assert company.tree().keys() == {"1", "2"}
+
+
 @pytest.mark.long
 def test_an_option_that_a_listing_lacks_is_looked_up_before_it_is_made_again(company: Company) -> None:
     """The listing shows a disabled option of others, and new ones only after an hour; one was deleted manually."""

@@ -573,17 +573,20 @@ def test_a_warning_of_netsuites_last_read_is_an_alert_until_a_read_without_it(de
 
 
 def test_records_that_netsuite_no_longer_shows_are_no_alert_of_the_read(desk: Desk) -> None:
-    """NetSuite never shows them again, so it stayed open after a person had decided; each workflow has its own."""
+    """A workflow decides about each, and has its own alert; records that are only looked up have no decisions."""
     with desk.warehouse.writer() as con:
         ensure_table(con, statement("ledger", "netsuite_reads"))
         con.execute(
             "insert into netsuite_reads (record_type, read_at, mode, warnings) values ('customers', ?, 'full', ?)",
             [NOW.replace(tzinfo=None), [f"4 records {ABSENT}; the role may have lost access to them: 1, 2, 3, 4"]],
         )
+    undecided = desk.check()
+    desk.decide("deactivated", 1)
+    decided = desk.check()
 
-    desk.check()
-
-    assert desk.inbox.received == []
+    assert undecided.notice is not None
+    assert undecided.notice.entries[0].cause == "NetSuite customers: the last read has warnings"
+    assert decided.open == 0
 
 
 def test_a_check_that_fails_is_an_alert(desk: Desk) -> None:
@@ -618,12 +621,18 @@ def test_no_alert_is_listed_as_calm_only_after_a_check(
     store.close()
 
 
-def test_a_check_by_command_records_its_time(
+def test_a_check_by_command_without_a_receiver_leaves_what_changed_to_the_service(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where no service runs, such as from cron."""
+    """Such as in a shell without the service's settings: the service still opens the alert, and sends it."""
     monkeypatch.setenv("MILLPOND_HOME", str(desk.path.parent))
     monkeypatch.setenv("DAGSTER_HOME", str(desk.path.parent))
-
     assert check_now() == 0
-    assert "no open alerts at the last check, 20" in capsys.readouterr().out
+    assert "no open alerts" in capsys.readouterr().out
+    desk.workflows = ("suiteprojects__customers",)
+    desk.decide("not_in_list", 11, *desk.workflows)
+
+    assert check_now() == 1
+    assert "11 records quarantined" in " ".join(capsys.readouterr().out.split())
+    assert desk.check().notice is not None
+    assert len(desk.inbox.received) == 1

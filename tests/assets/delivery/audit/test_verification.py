@@ -223,7 +223,7 @@ def test_a_mart_older_than_its_sources_is_not_compared_as_current(account: Accou
     found = checked_alone(account, CUSTOMERS)
 
     assert (found.is_identical, found.is_passed) == (False, False)
-    assert f"mart_{CUSTOMERS} is older than the records that it is made from" in found.summary
+    assert f"mart_{CUSTOMERS} is older than its records or the workflow file" in found.summary
 
 
 @pytest.mark.long

@@ -3,8 +3,9 @@
 import pytest
 
 import sql
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
-from tests.assets.delivery.builders import customer, suite_customers
+from tests.assets.delivery.builders import customer, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 POLICIES = ["restore", "report", "adopt"]
@@ -250,3 +251,23 @@ def test_an_edit_of_a_record_that_is_inactive_on_both_sides_is_drift(edited: Wor
 
     assert edited.run() == {"1": ("unchanged", "inactive")}
     assert drift(edited) == [("left", "company")]
+
+
+@pytest.mark.parametrize(
+    ("drift", "expected"), [("restore", ("update", "drift")), ("report", ("unchanged", "drift_reported"))]
+)
+def test_a_record_that_was_moved_manually_is_drift(
+    precoro: WorkflowRunner, sandbox: Sandbox, drift: str, expected: tuple[str, str]
+) -> None:
+    """It was called a normalization by the target, and stayed where it was."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    precoro.spec = precoro.spec.model_copy(update={"drift": drift})
+    precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
+    ids = {row["external_id"]: row["option_id"] for row in sandbox.precoro.options()}
+    sandbox.clock.sleep(120)
+    sandbox.precoro.edit_option(ids["100"], parent_id=ids["2"])
+
+    assert precoro.run()["100"] == expected
+
+    (row,) = [row for row in sandbox.precoro.options() if row["external_id"] == "100"]
+    assert row["parent_id"] == ids["1" if drift == "restore" else "2"]

@@ -1,7 +1,10 @@
 """Every source record finds its own target record, and no other."""
 
+import polars as pl
 import pytest
 
+from assets.delivery.diff.ledger_facts import LedgerFacts
+from assets.delivery.schemas import MANUAL_LINK_SCHEMA
 from tests.assets.delivery.builders import actual, below, desired, link, one_source, option_tree
 from tests.assets.delivery.diff.decisions import RETIRE, SKIP, actions, changes, plan_rows
 
@@ -96,6 +99,49 @@ def test_a_linked_record_that_lost_its_key_gets_it_back() -> None:
     row = plan_rows([desired()], [actual(external_id=None, name="Company 1")], [link()])[0]
 
     assert (row["matched_by"], changes(row)) == ("link", {"externalId": (None, "1")})
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"901": "2", "902": "1"}, ["ambiguous", "ambiguous", "unchanged"]),  # swapped
+        ({"901": "2", "902": "2"}, ["ambiguous", "ambiguous", "unchanged"]),  # copied
+        ({"901": "2", "902": None}, ["ambiguous", "ambiguous", "unchanged"]),  # moved
+        ({"901": "2", "902": None, "904": "1"}, ["update", "ambiguous", "unchanged"]),
+        ({"901": None, "904": "1"}, ["update", "unchanged", "unchanged"]),  # moved to a record that was not ours
+        ({"901": "3", "903": None}, ["ambiguous", "unchanged", "ambiguous"]),
+    ],
+)
+def test_no_record_gets_anothers_values_and_none_a_duplicate_after_keys_were_moved(
+    keys: dict[str, str | None], expected: list[str]
+) -> None:
+    """Someone swapped, copied or moved the keys of confirmed records in the target; a person decides."""
+    carried = {"901": "1", "902": "2", "903": "3"} | keys
+    there = [actual(each, key, name=f"Company {int(each) - 900}") for each, key in carried.items()]
+    confirmed = [link(str(each), f"90{each}") for each in (1, 2, 3)]
+
+    plan = plan_rows([desired("1"), desired("2"), desired("3")], there, confirmed)
+
+    assert [row["action"] for row in plan] == expected
+
+
+def test_a_record_whose_key_was_put_on_another_one_is_not_retired_there() -> None:
+    """The record that carries its key is that of another source record."""
+    there = [actual(external_id="2")]
+
+    assert (
+        actions(plan_rows([desired(), desired("2", **RETIRE)], there, [link()]))
+        == [("ambiguous", "several_candidates")] * 2
+    )
+
+
+def test_a_person_may_give_a_record_to_another_source_record() -> None:
+    """By its key in the target and a manual link; the former source record then has none."""
+    facts = LedgerFacts(manual_links=pl.DataFrame([["customers", "2", "901"]], MANUAL_LINK_SCHEMA, orient="row"))
+
+    plan = plan_rows([desired(), desired("2")], [actual(external_id="2")], [link()], facts=facts)
+
+    assert [(row["action"], row["target_id"]) for row in plan] == [("create", None), ("unchanged", "901")]
 
 
 def test_a_record_linked_to_another_source_record_is_not_adopted() -> None:

@@ -4,7 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from assets.delivery.ledger.attempts import open_intents, read_rejected, rejected_unexplained, write_attempts
+from assets.delivery.ledger.attempts import (
+    open_intents,
+    read_rejected,
+    rejected_unexplained,
+    rewritten_by_others,
+    write_attempts,
+)
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import REJECTED_SCHEMA, SourceKey
 from assets.delivery.target import UNEXPLAINED
@@ -90,3 +96,16 @@ def test_a_rejection_without_a_reason_counts_if_an_earlier_run_had_it(
         found = rejected_unexplained(con, "flow", run_id)
 
     assert found == {SourceKey("customers", "1")} if is_final else not found
+
+
+def test_a_change_whose_record_another_workflow_wrote_later_cannot_be_recognized(warehouse: Warehouse) -> None:
+    """The same values would be there if it had not arrived."""
+    change = {"action": "update", "target_id": "7"}
+    own = [attempt("intent", attempt_id=each, **change) for each in ("before", "after")]
+    other = attempt("confirmed", attempt_id="other", workflow="other", **change)
+    same = attempt("confirmed", attempt_id="same", **change)
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        write_attempts(con, [own[0], other, own[1], same])
+
+        assert rewritten_by_others(con, own) == {"before"}

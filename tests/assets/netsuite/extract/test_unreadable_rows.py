@@ -1,5 +1,7 @@
 """A row that makes every page fail is left out, named and asked for again; all others load."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from assets.netsuite.extract.extract import extract_selected
@@ -68,6 +70,32 @@ def test_a_real_time_read_brings_the_other_records(account: NetSuiteAccount) -> 
     account.switch(failing_rows=("customer.2",))
 
     assert extract_selected(account.warehouse, account.client, "customers", ["1", "2", "3"], run_id="r") == {"1", "3"}
+
+
+def test_a_notified_deletion_of_a_row_that_is_still_listed_is_not_believed(account: NetSuiteAccount) -> None:
+    """NetSuite cannot show the row, but it shows its id."""
+    account.customers(1, 2, 3)
+    account.extract()
+    account.switch(failing_rows=("customer.2",))
+    deleted = {"2": datetime.now(UTC)}
+
+    extract_selected(account.warehouse, account.client, "customers", ["1", "2"], run_id="r", reported_deleted=deleted)
+
+    assert account.live("customers") == {"1", "2", "3"}
+
+
+def test_all_ids_count_as_compared_although_a_row_cannot_be_read(account: NetSuiteAccount) -> None:
+    """The next run does not list them all again; what is certified waits for the row."""
+    account.customers(1, 2, 3)
+    account.extract()
+    account.switch(failing_rows=("customer.2",))
+    account.later(3600)
+    account.extract(reconcile=True)
+
+    with account.warehouse.writer(transaction=False) as con:
+        query = "select reconciled_at > watermark_at + interval 30 minutes from sync_watermarks"
+        compared = con.execute(f"{query} where source_table = 'customer'").fetchall()
+    assert compared == [(True,)]
 
 
 def test_an_outage_and_a_table_of_bad_rows_stop_the_read(account: NetSuiteAccount) -> None:
