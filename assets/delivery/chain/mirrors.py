@@ -254,12 +254,8 @@ class _Switched(NamedTuple):
     reason: str
 
     def is_kept_as(self, kept: "_Switched | None") -> bool:
-        """Return whether the file has what this event recorded.
-
-        A forgotten reason is in the file only, and so is that of a switch that was made before the chain began.
-        """
-        is_unknown = self.reason in {"", TEXT}
-        return kept is not None and kept in (self, self._replace(reason=kept.reason) if is_unknown else self)
+        """Return whether the file has what this event recorded; a forgotten reason is in the file only."""
+        return kept is not None and kept in (self, self._replace(reason=kept.reason) if self.reason == TEXT else self)
 
 
 def missing_events(
