@@ -70,25 +70,19 @@ def find_unlisted(run: RunContext) -> Collection[str]:
         if found is not None:
             insert_frame(con, state, found)
             _keep_looked_up(con, run, [*(keys.keys() - set(unverified))], began)
-            _end_look_ups(con, run, found["target_id"], missing, unverified)
+            active = found.filter("is_active")["target_id"]
+            _end_look_ups(con, run, missing.filter(~pl.col("target_id").is_in([*active, *unverified])))
         mark_unseen(con, name, run.now)
     return unverified
 
 
-def _end_look_ups(
-    con: duckdb.DuckDBPyConnection,
-    run: RunContext,
-    found: pl.Series,
-    missing: pl.DataFrame,
-    unverified: Collection[str],
-) -> None:
-    """Mark what should be inactive and was just seen to be gone as not active: no later run need look it up again."""
-    seen = pl.col("target_id").is_in([*found, *unverified])
-    gone = missing.filter(pl.col("disposition") == RETIRE, ~seen)["target_id"].to_list()
+def _end_look_ups(con: duckdb.DuckDBPyConnection, run: RunContext, inactive: pl.DataFrame) -> None:
+    """Remember that what should be inactive was just seen to be so, or to be gone: no later run looks it up again."""
+    retired = inactive.filter(pl.col("disposition") == RETIRE)["target_id"].to_list()
     con.execute(
         "update sync_links set payload_hash = null, target_hash = null where workflow = ?"
         " and target_id in (select unnest(?::varchar[]))",
-        [run.workflow.name, gone],
+        [run.workflow.name, retired],
     )
 
 

@@ -144,7 +144,7 @@ def test_a_mart_older_than_its_sources_is_not_planned(precoro: WorkflowRunner) -
             " 'raw_netsuite__customers' as raw_table, now()::timestamp as through, 'hash' as statement_hash"
         )
 
-    assert "mart_flow is older than the records" in select(precoro, ("target", "plan", "sync"), "second")
+    assert "mart_flow is older than its records" in select(precoro, ("target", "plan", "sync"), "second")
     assert select(precoro, ("plan",), "first") == ""
     assert select(precoro, ("mart", "plan"), "second") == ""
 

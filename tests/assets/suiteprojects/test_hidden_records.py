@@ -63,6 +63,16 @@ def test_a_hidden_record_is_held_and_a_deleted_one_is_created_again(importer: Im
     }
 
 
+def test_a_hidden_record_whose_values_were_sent_in_part_does_not_count_as_inactive(importer: Importer) -> None:
+    """Its link has no fingerprint of the values, as after an undo or one approved field; it was active nevertheless."""
+    importer.run(*ROWS[:2])
+    hide(importer.sandbox, target_ids(importer)["1"])
+    with importer.warehouse.writer() as con:
+        con.execute("update sync_links set payload_hash = null where source_id = '1'")
+
+    assert importer.run(customer("1", is_inactive=True), ROWS[1]) == {"1": HELD, "2": SAME}
+
+
 def test_a_hidden_record_that_is_retired_in_netsuite_does_not_count_as_inactive(importer: Importer) -> None:
     """It was active when it was last seen; once it is shown, it is deactivated, and never looked up again."""
     importer.run(*ROWS[:3])

@@ -70,7 +70,10 @@ MISTAKES = {
     ),
     "unknown target": Mistake("suiteprojects.Customer", "suiteprojects.Custmer", "Custmer", "target: no target `suite"),
     "unknown source": Mistake(
-        "source: customers", "source: custmers", "source: custmers", "source: no source `custmers`; known are customers"
+        "source: customers",
+        "source: custmers",
+        "source: custmers",
+        "source: no source `custmers`; did you mean customers",
     ),
     "unknown column": Mistake(
         "from: currency_code", "from: curency", "curency", "fields.6.from: no column `curency`; did you mean currency_"
