@@ -1,5 +1,6 @@
 """A clock that is set back or forward, between runs or within one, blocks nothing and changes no order."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -193,6 +194,40 @@ def test_an_intent_that_was_left_open_is_resolved_by_a_later_read_only(
 
     assert {action for action, _ in runner.run().values()} == {"unchanged"}
     assert runner.attempts("2")[-1][2] == AttemptState.FOUND
+
+
+def test_a_record_that_another_create_made_is_not_that_of_an_open_create(
+    jumping: tuple[WorkflowRunner, JumpingClock],
+) -> None:
+    """Its key is there, and shows nothing about this attempt."""
+    runner, _ = jumping
+    with runner.warehouse.writer() as con:
+        write_attempts(con, [attempt(AttemptState.INTENT, source_id="2", seen_at=runner.context("sent").now)])
+
+    assert {action for action, _ in runner.run().values()} == {"unchanged"}
+    assert runner.attempts("2")[-1][2] == AttemptState.ABSENT
+
+
+@pytest.mark.parametrize(("later", "end"), [(False, AttemptState.FOUND), (True, AttemptState.UNVERIFIABLE)])
+def test_an_open_change_is_recognized_unless_another_workflow_wrote_the_record_later(
+    jumping: tuple[WorkflowRunner, JumpingClock], *, later: bool, end: AttemptState
+) -> None:
+    """The values are there in both cases."""
+    runner, _ = jumping
+    links = runner.table("sync_links")
+    change = {
+        "source_id": "2", "action": "update", "target_id": dict(links.select("source_id", "target_id").rows())["2"],
+        "seen_at": runner.context("sent").now,
+    }  # fmt: skip
+    image = json.dumps([{"field": "name", "before": "Former", "after": "Company 2"}])
+    rows = [attempt(AttemptState.INTENT, attempt_id="own", image=image, **change)]
+    rows += [attempt(AttemptState.CONFIRMED, attempt_id="other", workflow="other", **change)] if later else []
+    with runner.warehouse.writer() as con:
+        write_attempts(con, rows)
+
+    runner.run()
+    states = runner.table("sync_attempts").filter(attempt_id="own").sort("position")["state"]
+    assert states[-1] == end
 
 
 @pytest.mark.parametrize("days", [-1, 1])
