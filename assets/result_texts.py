@@ -41,6 +41,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {singular(noun) if number == 1 else noun.replace('_', ' ')}"
 
 
+def named(noun: str, names: Iterable[str]) -> str:
+    """Return names with their noun: `column a`, `columns a, b`."""
+    listed = list(names)
+    return f"{noun}{'s' if len(listed) > 1 else ''} {', '.join(listed)}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a question that names what was probably meant, to be put before further text; blank if nothing is close.
 

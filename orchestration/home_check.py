@@ -22,8 +22,12 @@ CHECKED_BYTES = 10_000_000  # larger databases are not read as a whole at each s
 _DAGSTER_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
-def check_home(settings: MillpondSettings) -> None:
+def check_home(settings: MillpondSettings, *, files: bool = True) -> None:
     """Check folders and files; what does not exist yet is fine.
+
+    Args:
+        settings: The settings.
+        files: Also check the files, which a command may not need, or may repair.
 
     Raises:
         SettingsError: One cannot be used; the text names each, and the way back.
@@ -33,7 +37,7 @@ def check_home(settings: MillpondSettings) -> None:
     for each in () if problems else settings.per_account:
         for folder in dict.fromkeys((each.account_home, each.warehouse)):
             problems += _folder_problems(folder)
-        for file, check in _files(each) if not problems else ():
+        for file, check in _files(each) if files and not problems else ():
             problems += [f"{file}: {text}" for text in _file_problems(file, check)]
     if problems:
         raise SettingsError("\n".join(dict.fromkeys(problems)))

@@ -25,6 +25,9 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o666, durable: bool 
         if durable:
             fsync(partial)
         partial.replace(path)
+    except OSError as error:  # a write to a full disk names no file
+        error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
     if durable:

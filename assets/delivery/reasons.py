@@ -167,7 +167,8 @@ _SKIPPED: Mapping[str, Reason] = {
     "other_workflow": Reason(
         "skipped", "another workflow delivers it",
         "Another workflow had the record first; it maps the field that would change, or keeps the record active.",
-        FILE, "Make the `select` of the two files exclude each other, or map each field in one of them.",
+        FILE, "Nothing, if this file does not select the record. Otherwise, make the `select` of the two files exclude"
+        " each other, or map each field in one of them.",
     ),
     "not_changed_since": Reason(
         "skipped",

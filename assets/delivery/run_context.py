@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from assets.delivery.errors import SyncError
+from assets.delivery.schemas import TargetShape
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Target
 from resources.clock import Clock, utc_now
@@ -32,6 +33,16 @@ class RunContext:
             return Cipher(self.warehouse.encryption_key)
         except EncryptionError as error:
             raise SyncError(str(error)) from error
+
+    @property
+    def target_shape(self) -> TargetShape:
+        """The properties of the target that a decision depends on.
+
+        Raises:
+            RequestRejectedError: The target no longer accepts a field.
+        """
+        accepted = self.target.accepted(self.workflow.spec.target_fields)
+        return TargetShape(self.target.key_field, self.target.active_field, accepted)
 
     @property
     def now(self) -> datetime:

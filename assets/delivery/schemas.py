@@ -85,6 +85,12 @@ TOUCHED = pl.col("changes").list.eval(pl.element().struct.field("field"))
 # reason codes of an unchanged record whose mapped values are in the target; any other means that it is inactive there
 AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported", "drift_adopted"})
 
+# reason codes of a record that a workflow no longer selects, or that is not its own
+LET_GO = frozenset(
+    {"deleted", "inactive", "parent_inactive", "stage_lead", "stage_prospect", "stage_customer", "out_of_subsidiary"}
+    | {"flag_not_set", "filtered_out", "not_picked", "no_match", "other_workflow", DELETED, FORGOTTEN}
+)
+
 REJECTED_REASON = "the target rejected it: {}"
 
 LINK_SCHEMA = dict.fromkeys(

@@ -125,12 +125,20 @@ UNFINISHED = "unfinished"  # code of a confirmed create whose second call may no
 KEYED = "keyed"  # code of a confirmed create whose response had our key, so it needed no second call for it
 
 
+TOP = "top"  # parent_id of a record that the target shows without a parent
+
+
+def parent_of(parent_id: str | None) -> str | None:
+    """Return the parent's id by the `parent_id` of a target state; None at the top level, or if it is not known."""
+    return None if parent_id == TOP else parent_id
+
+
 # Columns of every target state, before the target's own fields.
 TARGET_STATE_COMMENTS = {
     "target_id": "The target's internal id.",
     "external_id": "Our key in the target's record; null for records that are not ours.",
     "is_active": "Whether the target's record is active.",
-    "parent_id": "Target id of the parent record, if the target returns it.",
+    "parent_id": "Target id of the parent record, or `top` if it has none; null if the target does not return it.",
     "updated_at": "Time of the last change of the target's record, as the target returns it.",
 }
 TARGET_STATE_COLUMNS = {name: pl.Boolean if name == "is_active" else pl.String for name in TARGET_STATE_COMMENTS}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
+from assets.delivery.target import TARGET_STATE_COLUMNS, TOP, TargetField
 from resources.precoro.records import Option
 
 FIELDS: Mapping[str, TargetField] = {
@@ -37,8 +37,7 @@ def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
     rows = []
     for option in options:
         values = canonical(option)
-        parent = None if option.parent_id is None else str(option.parent_id)
-        own = (str(option.option_id), option.external_id, option.enable, parent, option.updated_at)
+        own = (str(option.option_id), option.external_id, option.enable, _place(option, None), option.updated_at)
         rows.append((*own, *(values[name] for name in fields)))
     schema = TARGET_STATE_COLUMNS | dict.fromkeys(fields, pl.String)
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -46,13 +45,19 @@ def frame(options: Iterable[Option], fields: Sequence[str]) -> pl.DataFrame:
 
 def echo(option: Option, sent_parent: str | None) -> dict[str, str | None]:
     """Return one option as the response has it; the parent is the one sent if the response has none."""
-    returned = None if option.parent_id is None else str(option.parent_id)
     values = canonical(option)
     return {
         "target_id": str(option.option_id),
         "external_id": option.external_id,
         "is_active": values["enable"],
-        "parent_id": returned if option.has_parent_info else sent_parent,
+        "parent_id": _place(option, sent_parent),
         "updated_at": option.updated_at,
         **values,
     }
+
+
+def _place(option: Option, otherwise: str | None) -> str | None:
+    """Return the parent's id, or that it has none; if the response does not say, what is known otherwise."""
+    if not option.has_parent_info:
+        return otherwise
+    return TOP if option.parent_id is None else str(option.parent_id)

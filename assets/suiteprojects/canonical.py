@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import polars as pl
 
-from assets.delivery.target import TARGET_STATE_COLUMNS, TargetField
+from assets.delivery.target import TARGET_STATE_COLUMNS, TOP, TargetField
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
 from resources.errors import ContractError
 from resources.scalars import FALSE_WORDS
@@ -50,7 +50,7 @@ def state_row(
         "target_id": record["id"],
         "external_id": record.get(KEY_FIELD) or None,
         "is_active": canonical(kind, known[ACTIVE_FIELD], record.get(ACTIVE_FIELD)),
-        "parent_id": None if parent in {None, "", "0"} else parent,
+        "parent_id": TOP if parent in {"", "0"} else parent,
         "updated_at": record.get("updated"),
     }
 
@@ -80,6 +80,8 @@ def frame(
     for record in records:
         missing |= needed - record.keys()
         values = state_row(kind, known, record, fields)
+        if kind.parent_field and kind.parent_field not in record:  # blank, unless this raises below
+            values["parent_id"] = TOP
         own = [values["is_active"] == "1" if name == "is_active" else values[name] for name in TARGET_STATE_COLUMNS]
         rows.append((*own, *(values[name] for name in fields)))
     if missing and not leaves_out_blanks():

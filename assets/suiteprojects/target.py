@@ -13,6 +13,7 @@ from typing import ClassVar
 import polars as pl
 
 from assets.delivery.target import Estimate, Outcome, RecordQuery, SendResult, Target, TargetField, Verdict, Write
+from assets.result_texts import named
 from assets.suiteprojects.answers import outcome_of
 from assets.suiteprojects.batch_request import not_sent, send_commands
 from assets.suiteprojects.canonical import frame, requested_fields
@@ -26,6 +27,7 @@ from resources.account import Account
 from resources.errors import IntegrationError, RecordRejectedError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient
 from resources.suiteprojects.dictionary import CURRENCY
+from resources.suiteprojects.errors import SYSTEM
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Element, Record
 
@@ -135,7 +137,7 @@ class SuiteProjectsTarget(Target):
         """Read every live record, 1000 per request.
 
         Raises:
-            ValueError: A field does not exist.
+            RequestRejectedError: A field does not exist.
         """
         self._check_names(fields)
         records = self._client.read_all(self._type_name, self._requested(fields), custom=_has_custom(fields))
@@ -201,8 +203,11 @@ class SuiteProjectsTarget(Target):
         if LIST_FIELD in self._kind.fields:
             unknown -= set(hierarchy_fields(unknown))
         if unknown:
-            fix = "add it to the account (a custom field must be active), or correct the mapping"
-            raise ValueError(f"{self.name} has no field {sorted(unknown)}; {fix}")
+            reason = (
+                f"{self.name} has no {named('field', sorted(unknown))}; add what is missing to the account (a"
+                " custom field must be active), or correct the mapping"
+            )
+            raise RequestRejectedError(SYSTEM, f"Read {self._type_name}", reason, code="field_missing")
 
     @property
     def calls_left(self) -> int | None:

@@ -74,7 +74,8 @@ def require_reads(con: duckdb.DuckDBPyConnection, definition: Statement) -> None
     """Raise a Failure that names the assets to materialize if tables that an SQL file reads do not exist."""
     missing = [each for each in definition.reads if not has_table(con, each)]
     if missing:
-        reason = f"{definition.name} reads {', '.join(missing)}, which do not exist yet; materialize them first"
+        verb, them = ("do", "them") if len(missing) > 1 else ("does", "it")
+        reason = f"{definition.name} reads {', '.join(missing)}, which {verb} not exist yet; materialize {them} first"
         raise dg.Failure(reason, allow_retries=False)
 
 

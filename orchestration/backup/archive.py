@@ -156,7 +156,7 @@ def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
 def _check_space(file: Path, folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        text = f"{needed / 1e9:,.1f} GB, but {folder.parent} has {free / 1e9:,.1f} GB free"
+        text = f"{needed / 1e6:,.1f} MB, but {folder.parent} has {free / 1e6:,.1f} MB free"
         raise BackupError(f"{file}: its files have {text}; make space, or restore into another home")
 
 

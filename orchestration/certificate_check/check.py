@@ -143,7 +143,8 @@ def _require_columns(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules
         (PREFIX + TARGET, [key_field, "is_active", *compared]),
     ):
         if missing := [name for name in dict.fromkeys(names) if name not in columns_of(con, table)]:
-            raise ReadOutError(f"the read-out {table.removeprefix(PREFIX)} has no column {', '.join(missing)}")
+            columns = f"column{'s' if missing[1:] else ''} {', '.join(missing)}"
+            raise ReadOutError(f"the read-out {table.removeprefix(PREFIX)} has no {columns}")
 
 
 def _require_rows(con: duckdb.DuckDBPyConnection, rules: Rules) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App
 
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.certificates import Certificate, confirmed_since, newest_certificates
+from assets.delivery.ledger.certificates import Certificate, confirmed_since, confirmed_text, newest_certificates
 from assets.result_texts import counted, did_you_mean
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
@@ -57,7 +57,7 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
     documents = [document(each, since.get(each.workflow, 0)) for each in shown]
     note(certificates=documents)
     if html:
-        write_page("certificate", html, certificates=documents, text=exception_text)
+        write_page("certificate", html, certificates=documents, text=exception_text, since=confirmed_text)
     for each in documents:
         _print(each)
     return CLEAN if all(each.verified_through and not each.wrong for each in shown) else FAILED
@@ -107,9 +107,8 @@ def _print(each: dict[str, Any]) -> None:
     counts = ", ".join(f"{each[name]:,} {'held back' if name == 'held' else name}" for name in names)
     by = f"computed {each['certified_at']:%Y-%m-%d %H:%M} UTC by run {each['run_id'][:8]}" if each["run_id"] else ""
     print_wrapped("; ".join(filter(None, (f"{each['records']:,} records: {counts}", by))), indent=4)
-    if each["confirmed_since"]:
-        sent = counted(each["confirmed_since"], "pending or wrong records")
-        print_wrapped(f"sent and confirmed since: {sent}; the next run reads back what was sent", indent=4)
+    if since := confirmed_text(each["confirmed_since"]):
+        print_wrapped(since, indent=4)
     for row in each["exceptions"]:
         print_wrapped(exception_text(row), indent=4)
 

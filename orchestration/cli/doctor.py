@@ -21,6 +21,7 @@ from orchestration.configuration.known_names import unknown_names
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import SETTINGS, MillpondSettings, netsuite_settings
 from orchestration.configuration.settings_error import SettingsError
+from orchestration.key_check import check_keys
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.table_needs import table_needs
 from orchestration.workflow_files import load_user_files
@@ -106,6 +107,7 @@ def _check_warehouse(settings: MillpondSettings) -> Iterator[Finding]:
         return
     yield Finding(MILLPOND, "warehouse", f"{tables['n'][0]} tables")
     with warehouse.writer(transaction=False) as con:
+        yield from check_keys(con)
         warnings = unsolved_warnings(con)
     for record_type, text in warnings:
         yield Finding(MILLPOND, f"last read of {record_type}", text, WARNED)

@@ -28,7 +28,7 @@ def add_values(branch: Tree, versions: Versions, workflow: str) -> None:
     for name, label in SIDES.items():
         if first[f"{name}_since"]:
             read = f", read {_moment(first['target_read_at'])}" if name == "target" and first["target_read_at"] else ""
-            branch.add(f"{label}: so since {_moment(first[f'{name}_since'])}{read}")
+            branch.add(f"{label}: these values since {_moment(first[f'{name}_since'])}{read}")
     if first["is_unseen"]:
         branch.add("the target's list did not show the record; it may leave some out")
     branch.add(_table(rows))

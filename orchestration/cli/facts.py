@@ -117,8 +117,14 @@ def write_document(command: str, code: int) -> None:
     document = {**known, **_recorded}
     text = redact(json.dumps(document, default=_as_json, ensure_ascii=False))
     # the same document, which cannot act on a terminal
-    sys.stdout.write(INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.write(INVISIBLE.sub(lambda found: _escaped(found[0]), text) + "\n")
     sys.stdout.flush()
+
+
+def _escaped(character: str) -> str:
+    """Return a character as JSON may write it: one beyond U+FFFF by its two surrogates."""
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def print_failure(tokens: Sequence[str], problems: Sequence[str]) -> None:

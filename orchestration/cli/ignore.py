@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.ignored import read_ignored
+from assets.delivery.ledger.ignored import NothingHeldError, read_ignored
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import counted
@@ -78,10 +78,18 @@ def _ignore(connections: Connections, of: dict[str, list[SourceKey]], until: str
         except SyncError as error:
             problems.append(error)
     if not count:
-        raise problems[0] if problems else SyncError("no workflow delivers these records")
+        raise _problem(problems)
     publish_sealed(connections.warehouse)
     print_wrapped(f"{counted(count, 'records')} ignored until {until}; `millpond ignore` lists them")
     return CLEAN
+
+
+def _problem(problems: Sequence[SyncError]) -> SyncError:
+    """Return one error of all workflows: none of them holds the records back, or the form is wrong for each."""
+    unheld = [name for each in problems if isinstance(each, NothingHeldError) for name in each.workflows]
+    if len(unheld) < len(problems):
+        return next(each for each in problems if not isinstance(each, NothingHeldError))
+    return NothingHeldError(*unheld) if unheld else SyncError("no workflow delivers these records")
 
 
 def _stop(connections: Connections, of: dict[str, list[SourceKey]]) -> int:

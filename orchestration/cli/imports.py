@@ -10,7 +10,7 @@ from rich.table import Table
 from assets.delivery.imports.selection import deselect_records
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.mode import Mode
-from assets.result_texts import did_you_mean
+from assets.result_texts import counted, did_you_mean
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.options import All
 from orchestration.cli.output import console, open_table, print_line, print_problems, print_wrapped
@@ -104,7 +104,7 @@ def deselect(workflow: str, *ids: str) -> int:
     with warehouse_of(MillpondSettings()).writer() as con:
         ensure_ledger(con)
         deselected = deselect_records(con, workflow, ids, utc_now(WallClock()))
-    print_line(f"{deselected} of {len(ids)} were selected and no longer are")
+    print_line(f"deselected {deselected} of {counted(len(ids), 'records')}")
     return 0 if deselected == len(ids) else 1
 
 

@@ -47,7 +47,7 @@ def print_reviews(reviews: Sequence[PlanReview], *, limit: int | None = None) ->
             print_wrapped(cause, indent=4)
         new = review.is_new_to_hold.height
         if new:
-            print_wrapped(f"{new:,} of them were not held back before", "yellow", indent=4)
+            print_wrapped(f"{new:,} of them {'was' if new == 1 else 'were'} not held back before", "yellow", indent=4)
 
 
 def write_files(reviews: Sequence[PlanReview], html: Path | None, csv: Path | None) -> None:

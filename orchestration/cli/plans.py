@@ -122,7 +122,7 @@ def undo(
             print_reviews(reviews, limit=limit)
             for _, undone in made:
                 if undone.conflicts:
-                    print_wrapped(f"{counted(undone.conflicts, 'records')} edited afterwards would be left unchanged")
+                    print_wrapped(f"{counted(undone.conflicts, 'records')} with later changes would be left unchanged")
                 print_wrapped(f"`millpond apply {undone.plan_id}` sends it")
         write_files(reviews, html, csv)
     return HELD_BACK if any(undone.conflicts for _, undone in made) else CLEAN

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from assets.result_texts import counted
 from orchestration.cli.output import console, print_line, print_wrapped
 from orchestration.cli.sandbox_folder import open_folder, switch_values, write_env_file
 from resources.sandbox.generator.seed import seed as fill
@@ -134,7 +135,7 @@ def seed(
     rows += [{"table": f"  {stage}s", "rows": count} for stage, count in sorted(report.stages.items())]
     _print_table("NetSuite", ("table", "rows"), rows)
     if report.long_names:
-        _write(f"{len(report.long_names)} names are too long on purpose: customers {report.long_names}")
+        _write(f"{counted(len(report.long_names), 'names')} too long on purpose: customers {report.long_names}")
 
 
 @app.command

@@ -11,6 +11,7 @@ from assets.result_texts import counted
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE, worst
 from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import print_line, print_problems, print_wrapped
+from orchestration.cli.storage_errors import storage_problem
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.simulation import comparison
 from orchestration.simulation import saved as saved_simulations
@@ -18,7 +19,7 @@ from orchestration.simulation.options import CUSTOMERS, DAYS, SEED, Faults, Opti
 from orchestration.simulation.rehearse import rehearse
 from orchestration.simulation.replay import document, page
 from orchestration.simulation.result import Result
-from orchestration.simulation.saved import SavedError, check_name, read_saved, saved_names
+from orchestration.simulation.saved import SavedError, read_saved, require_place, saved_names
 from orchestration.simulation.world import WorkflowsError
 from resources.atomic_file import write_atomically
 
@@ -61,14 +62,17 @@ def simulate(
         if saved:
             return _repeat_saved(settings.home, saved, html)
         if save:
-            check_name(save)
+            require_place(settings.home, save)
         folder = (workflows or settings.workflows).absolute()
         given = companies.absolute() if companies else None
         options = Options(
             folder, days=days, seed=seed, faults=faults, companies=given, customers=customers, only=tuple(only)
         )
         return _simulate(settings.home, options, compare, save, html)
-    except (SavedError, WorkflowsError, OSError, ValueError) as error:
+    except OSError as error:
+        print_problems([storage_problem(error) or f"{error.filename}: {error.strerror}"])
+        return USAGE
+    except (SavedError, WorkflowsError, ValueError) as error:
         print_problems(str(error).splitlines())
         return USAGE
 

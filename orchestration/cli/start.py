@@ -55,8 +55,8 @@ def begin(tokens: Sequence[str]) -> None:
     install()
     if command in WITHOUT_ACCOUNT:
         return
-    if command not in OWN_HOME | WITHOUT_HOME | {"restore"}:  # which chooses its home itself, and may repair it
-        check_home(settings)
+    if command not in OWN_HOME:
+        check_home(settings, files=command not in WITHOUT_HOME | {"restore"})  # which may repair them
     make_private(settings)
     if command not in OWN_HOME:
         announce(settings)

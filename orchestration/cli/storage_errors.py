@@ -14,16 +14,11 @@ from resources.sqlite_file import DamagedFileError
 from resources.warehouse.warehouse import WarehouseError
 from resources.way_back import way_back
 
-_OF_THE_DISK = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.EISDIR,
-    errno.ENOTDIR,
-}
+_WHILE_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # such an error may name no file
+_OF_THE_DISK = _WHILE_WRITING | {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
+# of a file that is as it was: the main ones of SQLite's error codes, whose second byte says more
+_NOT_DAMAGED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
+_CHECK = "check the disk's space and the file's permissions, then run again"
 
 
 def storage_problem(error: BaseException) -> str:
@@ -32,13 +27,17 @@ def storage_problem(error: BaseException) -> str:
         if isinstance(each, (WarehouseError, DamagedFileError)):
             return str(each)
         if isinstance(each, (DBAPIError, sqlite3.DatabaseError)):
-            reason = str(getattr(each, "orig", each)).partition("\n")[0]
-            return f"a database of the folder `dagster`: {reason}; if the disk has space, {way_back(Path('runs.db'))}"
-        if isinstance(each, OSError) and each.errno in _OF_THE_DISK and each.filename:
-            return (
-                f"{each.filename}: {each.strerror}; check the disk's space and the file's permissions, then run again"
-            )
+            return _database_problem(getattr(each, "orig", None) or each)
+        if isinstance(each, OSError) and each.errno in (_OF_THE_DISK if each.filename else _WHILE_WRITING):
+            return f"{each.filename or 'a file'}: {each.strerror}; {_CHECK}"
     return ""
+
+
+def _database_problem(error: BaseException) -> str:
+    """Return the line; the way back is for a damaged file only, since it costs the history of runs."""
+    is_kept = getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED
+    fix = _CHECK if is_kept else f"if the disk has space, {way_back(Path('runs.db'))}"
+    return f"a database of the folder `dagster`: {str(error).partition(chr(10))[0]}; {fix}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

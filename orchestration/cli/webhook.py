@@ -50,7 +50,7 @@ def webhook(*, host: str = "", port: int | None = None) -> int:
 
 
 def log_handler(console: Console) -> logging.Handler:
-    """Return a handler that prints each message with its time; the place in the code would stand at the far right."""
+    """Return a handler that prints each message with its time, without its place in the code."""
     return RichHandler(console=console, show_path=False, omit_repeated_times=False)
 
 

@@ -141,6 +141,11 @@ class MillpondSettings(Settings):
         description="Role of whoever signs in with the sign-in token. Blank: approver, until there are users or a"
         " sign-in proxy, which switch the token off.",
     )
+    ui_proxies: str = Field(
+        "",
+        description="Addresses of a reverse proxy in front of the UI that adds the address of its client to"
+        " X-Forwarded-For, such as 10.0.0.5,10.1.2.0/24; without them its clients share one limit of wrong passwords.",
+    )
     auth_header: str = Field(
         "",
         description="Header in which a sign-in proxy names the user, such as X-Forwarded-User; needs"
@@ -198,13 +203,23 @@ class MillpondSettings(Settings):
             raise ValueError("MILLPOND_AUTH_HEADER and MILLPOND_AUTH_PROXIES are set together, or neither")
         if header and (not HEADER_NAME.fullmatch(header) or header.lower() in BROWSER_HEADERS):
             raise ValueError(f"MILLPOND_AUTH_HEADER: {header} cannot name the user; use one such as X-Forwarded-User")
+        return given
+
+    @field_validator("ui_proxies", "auth_proxies")
+    @classmethod
+    def _are_addresses(cls, given: str) -> str:
         try:
             networks = [ip_network(each) for each in split_list(given)]
         except ValueError as error:
             raise ValueError(f"{error}; use addresses such as 10.0.0.5,10.1.2.0/24") from None
         if any(each.prefixlen == 0 for each in networks):
-            raise ValueError("this is every address, from which anyone could name any user; list those of the proxy")
+            raise ValueError("this is every address, so anyone could be the proxy; list those of the proxy")
         return given
+
+    @property
+    def ui_proxy_networks(self) -> list[IPv4Network | IPv6Network]:
+        """The addresses from which a reverse proxy's header is believed."""
+        return [ip_network(each) for each in split_list(self.ui_proxies)]
 
     @property
     def auth_proxy_networks(self) -> list[IPv4Network | IPv6Network]:

@@ -27,6 +27,7 @@ from orchestration.backup.home_use import RENAME_JOURNAL as JOURNAL
 from orchestration.backup.home_use import sole_use
 from orchestration.configuration.secret_settings import secret_value
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.key_check import require_readable
 from orchestration.ledger_sealing import keep_last, ledger_signer
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.renaming.errors import RenameError
@@ -37,7 +38,7 @@ from orchestration.upgrade.user_files import replace_text
 from orchestration.workflow_files import MAX_NAME, load_user_files
 from resources.atomic_file import fsync, write_atomically
 from resources.clock import WallClock, utc_now
-from resources.encryption import Cipher
+from resources.encryption import Cipher, EncryptionError
 from resources.failpoints import reach
 from resources.warehouse.warehouse import WarehouseError
 
@@ -131,7 +132,7 @@ def _check_names(settings: MillpondSettings, old: str, new: str) -> list[str]:
         raise RenameError(f"{settings.workflows / taken} exists already; choose another name")
     groups = {*files.groups.groups} - {*known}
     if new in groups | {ALL, *OWN_JOBS}:
-        raise RenameError(f"{new}: the name of a group or a job; choose another one")
+        raise RenameError(f"{new} is the name of a group or a job; choose another one")
     return [each.spec.connection_name for each in files.workflows if each.name in {old, new}]
 
 
@@ -194,6 +195,10 @@ def _check_warehouses(
             raise RenameError(f"{warehouse.backend.name}: a run of {old} is open; rename when it has ended") from error
         with warehouse.writer(transaction=False) as con:
             require_rewritable(con, ledger_signer())
+            try:
+                require_readable(con, Cipher(secret_value("MILLPOND_ENCRYPTION_KEY")), old)
+            except EncryptionError as error:
+                raise RenameError(str(error)) from error
             if found := traces(con, new):
                 place = f"{warehouse.backend.name}: {', '.join(found)}"
                 raise RenameError(f"{place}: there was a workflow {new} already; choose another name")

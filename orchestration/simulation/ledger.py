@@ -10,7 +10,8 @@ from typing import Any
 
 from assets.delivery.ledger.certificates import TABLE as CERTIFICATES
 from assets.delivery.ledger.certificates import UNVERIFIED
-from resources.warehouse.tables import has_table
+from assets.netsuite.record_types import record_type_of
+from resources.warehouse.tables import has_table, quoted
 from resources.warehouse.warehouse import Warehouse
 
 Rows = list[tuple[Any, ...]]
@@ -24,6 +25,13 @@ def rows(warehouse: Warehouse, table: str, query: str, params: Sequence[Any] = (
     with warehouse.writer(transaction=False) as con:
         found: Rows = con.execute(query, list(params)).fetchall() if has_table(con, table) else []
         return found
+
+
+def was_read(warehouse: Warehouse, source: str, source_id: str) -> bool:
+    """Return whether NetSuite ever showed a record."""
+    record_type = record_type_of(source)
+    query = f"select 1 from {{}} where cast({quoted(record_type.query.key)} as varchar) = ?"
+    return any(rows(warehouse, table, query.format(table), [source_id]) for table in record_type.raw_tables)
 
 
 def last_position(warehouse: Warehouse) -> int:

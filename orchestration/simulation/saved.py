@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
@@ -59,6 +60,14 @@ def save(home: Path, name: str, options: Options, document: Mapping[str, Any]) -
     file = folder / f"{name}.yaml"
     write_atomically(file, yaml.safe_dump(stored, sort_keys=False), mode=0o600, durable=False)
     return file
+
+
+def require_place(home: Path, name: str) -> None:
+    """Check before the days are simulated that they can be saved; SavedError or OSError if not."""
+    check_name(name)
+    (home / FOLDER).mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=home / FOLDER):
+        pass
 
 
 def saved_names(home: Path) -> list[str]:

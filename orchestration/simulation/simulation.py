@@ -90,7 +90,8 @@ class Simulation:
         night = run(self.world, run_id, self.weather.death)
         seal(self.world)
         attempts = self.watch.end(before, when, quotas_end=bool(self.weather.ended_quotas))
-        check_certificates(self.world, self.truth, self.verdicts, run_id, before.records, when)
+        hidden = self.weather.unseen
+        check_certificates(self.world, self.truth, self.verdicts, run_id, before.records, when, hidden)
         if night.unexpected:
             self.verdicts.broken("runs", f"{when}: {night.unexpected}")
         else:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from random import Random
 
 from assets.result_texts import counted
-from orchestration.simulation.events import SOURCES, Actor, Journal
+from orchestration.simulation.events import SOURCES, Actor, Journal, Record
 from orchestration.simulation.options import Faults
 from orchestration.simulation.world import World
 from resources import failpoints
@@ -93,6 +93,12 @@ class Weather:
         if self.hidden_records or self.hidden_columns:
             self._hide((), ())
             self._note("the role sees everything again")
+
+    @property
+    def unseen(self) -> set[Record]:
+        """The records that the role does not see."""
+        hidden = (each.split(".") for each in self.hidden_records)
+        return {(SOURCES[table], number) for table, number in hidden}
 
     @contextmanager
     def lifted(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.record_types import RECORD_TYPES
+from assets.result_texts import named
 from orchestration.clients import custom_columns
 from orchestration.simulation.accounts import declare_fields, fill_fields, missing_tables
 from orchestration.simulation.crashable_warehouse import CrashableMemory, CrashableWarehouse
@@ -53,9 +54,7 @@ def usable_workflows(folder: Path, only: Sequence[str] = ()) -> list[Workflow]:
     if not active:
         raise WorkflowsError(f"{folder} has no active workflow; `millpond validate` checks the files")
     if unknown := [name for name in only if name not in active]:
-        raise WorkflowsError(
-            f"no active workflow {', '.join(unknown)}; the active ones are {', '.join(sorted(active))}"
-        )
+        raise WorkflowsError(f"no active {named('workflow', unknown)}; the active ones are {', '.join(sorted(active))}")
     needs = {name: [each for each in workflow.spec.upstream if each in active] for name, workflow in active.items()}
     chosen, wanted = set[str](), list(only or active)
     while wanted:

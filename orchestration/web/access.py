@@ -11,6 +11,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from orchestration.web.client_address import Networks
 from orchestration.web.identity import Identity, Role
 from orchestration.web.sessions import Sessions, name_in
 from orchestration.web.sign_in_proxy import SignInProxy
@@ -28,6 +29,7 @@ class Access:
         reports: Folders of run reports, one per account.
         token_role: Role of whoever has the token; None: an approver, until there are users or a sign-in proxy.
         read_only: Whether everyone is a viewer.
+        reverse_proxies: Addresses of proxies that name the client, whose guesses are limited.
     """
 
     token: str
@@ -37,6 +39,7 @@ class Access:
     proxy: SignInProxy | None = None
     token_role: Role | None = None
     read_only: bool = False
+    reverse_proxies: Networks = ()
 
     @property
     def knows_people(self) -> bool:

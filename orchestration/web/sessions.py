@@ -11,7 +11,8 @@ import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
-from time import time
+
+from resources.clock import WallClock, steady
 
 SESSION_S = 12 * 3600
 TICKET_S = 600
@@ -30,16 +31,16 @@ class Sessions:
 
     def session(self, name: str, credential: str) -> str:
         """Return a session of a user, or of the token if the name is blank."""
-        return self._made("session", int(time()) + SESSION_S, name, credential)
+        return self._made("session", int(_now()) + SESSION_S, name, credential)
 
     def ticket(self, name: str, credential: str) -> str:
         """Return a ticket to choose a password."""
-        return self._made("ticket", int(time()) + TICKET_S, name, credential)
+        return self._made("ticket", int(_now()) + TICKET_S, name, credential)
 
     def is_valid(self, purpose: str, text: str, credential: str) -> bool:
         """Return whether a session or ticket was made for what the user has now, and has not expired."""
         found, name = _SIGNED.fullmatch(text), name_in(text)
-        if found is None or name is None or int(found[1]) < time() or text in self._ended:
+        if found is None or name is None or int(found[1]) < _now() or text in self._ended:
             return False
         return hmac.compare_digest(
             text.encode(), self._made(purpose, int(found[1]), name, credential, found[2]).encode()
@@ -47,7 +48,7 @@ class Sessions:
 
     def end(self, session: str) -> None:
         """End a valid session: a copy of the cookie is of no use any more."""
-        now = time()
+        now = _now()
         self._ended = {each: until for each, until in self._ended.items() if until >= now}
         self._ended[session] = int(session.partition(".")[0])
 
@@ -55,6 +56,11 @@ class Sessions:
         number = number or secrets.token_hex(8)  # two browsers that sign in at once have two sessions
         signature = _signed(self._key, purpose, str(until), number, name, credential)
         return ".".join([str(until), number, signature, *([_encoded(name)] if name else [])])
+
+
+def _now() -> float:
+    """Return the seconds of a clock that cannot be set: the key does not outlive it."""
+    return steady(WallClock()).seconds
 
 
 def name_in(text: str) -> str | None:

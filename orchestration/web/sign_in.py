@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestration.web.access import COOKIE, Access, Identities
+from orchestration.web.client_address import client_address
 from orchestration.web.forms import TOKEN_FORM, USER_FORM
 from orchestration.web.guesses import Guesses, client_of
 from orchestration.web.identity import Identity, acting_as
@@ -76,23 +77,24 @@ class SignIn:
 
     async def _response(self, scope: Scope, receive: Receive) -> Response | Identity:  # noqa: PLR0911 - one for each refusal
         """Our own response, or the identity of a request that Dagster answers."""
-        headers, client = Headers(scope=scope), _client(scope)
+        headers, peer = Headers(scope=scope), _peer(scope)
+        client = client_address(headers, peer, self._access.reverse_proxies)
         is_safe = scope.get("method") in SAFE_METHODS  # a web socket has no method and is never safe
         has_token_on = self._access.role_of_token is not None
         if _host_of(f"//{headers.get('host', '')}") not in self._access.hosts:
             return PlainTextResponse("unknown host name; add it to MILLPOND_UI_ALLOWED_HOSTS", 421)
-        if has_token_on and "authorization" in headers and not self._identities.from_proxy(headers, client):
+        if has_token_on and "authorization" in headers and not self._identities.from_proxy(headers, peer):
             if not self._guesses.is_allowed(client_of(client)):
                 return too_many()
             if not self._identities.has_token(headers):
                 self._guesses.was_wrong(client_of(client))
                 return PlainTextResponse("wrong token", 401, {"WWW-Authenticate": "Bearer"})
-        if not is_safe and not self._is_same_origin(headers):
+        if not is_safe and not self._is_same_origin(headers, is_socket=scope["type"] == "websocket"):
             return PlainTextResponse("requests from other origins are not allowed", 403)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if scope["path"] == SIGN_IN or (is_safe and has_token_on and "token" in query):
             return await self._sign_in(Request(scope, receive), query, client)
-        identity = self._identities.of(headers, client)
+        identity = self._identities.of(headers, peer)
         if identity is None:
             return unauthorized(scope, headers)
         own = self._own_page(scope["path"], query) if is_safe else self._signed_out(scope, headers)
@@ -111,18 +113,22 @@ class SignIn:
         response.delete_cookie(COOKIE)
         return response
 
-    def _is_same_origin(self, headers: Headers) -> bool:
+    def _is_same_origin(self, headers: Headers, *, is_socket: bool) -> bool:
         """Return whether the request comes from a page of this server, or from a program with the token."""
         origin = headers.get("origin")
         if origin is None:
             return self._identities.has_token(headers)
-        return origin.partition("://")[2] == headers.get("host")
+        scheme, _, host = origin.partition("://")
+        is_own = scheme in {"http", "https"} and host == headers.get("host")
+        # a browser says if a page of another scheme of this host sends it; older ones say nothing, and what they say
+        # of a web socket, whose own scheme is another one, differs
+        return is_own and (is_socket or headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"})
 
     def _while_signed_in(self, scope: Scope, send: Send, identity: Identity) -> Send:
         """Close a web socket whose user was removed or has another role or password; requests are short."""
         if scope["type"] != "websocket":
             return send
-        headers, client, is_closed = Headers(scope=scope), _client(scope), False
+        headers, peer, is_closed = Headers(scope=scope), _peer(scope), False
 
         async def sending(message: Message) -> None:
             nonlocal is_closed
@@ -130,7 +136,7 @@ class SignIn:
                 return
             if message["type"] == "websocket.send":
                 try:
-                    is_closed = self._identities.of(headers, client) != identity
+                    is_closed = self._identities.of(headers, peer) != identity
                 except (ProxyError, UsersError):
                     is_closed = True
             await send({"type": "websocket.close", "code": 4401} if is_closed else message)
@@ -174,7 +180,7 @@ class SignIn:
         return response
 
 
-def _client(scope: Scope) -> str:
+def _peer(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
 
 

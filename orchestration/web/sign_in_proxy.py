@@ -3,13 +3,12 @@
 MILLPOND_AUTH_HEADER, MILLPOND_AUTH_PROXIES  ->  SignInProxy  ->  identity(), or ProxyError with the reason
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from starlette.datastructures import Headers
 
 from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.client_address import Networks, is_among
 from orchestration.web.identity import Identity, Role
 from orchestration.web.users import Users, UsersError, user_name
 
@@ -27,7 +26,7 @@ class SignInProxy:
     """
 
     header: str
-    proxies: Sequence[IPv4Network | IPv6Network]
+    proxies: Networks
     role: Role | None = None
 
     @classmethod
@@ -48,7 +47,7 @@ class SignInProxy:
         names = headers.getlist(self.header)
         if not names:
             return None
-        if not self._is_proxy(peer):
+        if not is_among(peer, self.proxies):
             raise ProxyError(f"the header {self.header} is accepted from MILLPOND_AUTH_PROXIES only")
         if len(names) > 1:
             raise ProxyError(f"several {self.header} headers; the sign-in proxy must replace the client's")
@@ -61,11 +60,3 @@ class SignInProxy:
         if role is None:
             raise ProxyError("you have no role here; `millpond user add` or MILLPOND_AUTH_ROLE gives one")
         return Identity(name, role)
-
-    def _is_proxy(self, peer: str) -> bool:
-        try:
-            address: IPv4Address | IPv6Address = ip_address(peer)
-        except ValueError:  # a socket file has no address
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self.proxies)

@@ -73,6 +73,7 @@ def access_of(settings: MillpondSettings, *, read_only: bool = False) -> Access:
         proxy=SignInProxy.of(settings),
         token_role=Role(settings.ui_token_role) if settings.ui_token_role else None,
         read_only=read_only,
+        reverse_proxies=settings.ui_proxy_networks,
     )
     return replace(access, token=sign_in_token(settings)) if access.role_of_token else access
 

@@ -22,7 +22,7 @@ def copy_checkpointed(con: duckdb.DuckDBPyConnection, file: Path, into: Path) ->
     """Copy the attached DuckDB file as of now; subprocess.CalledProcessError if the copy failed."""
     con.execute("checkpoint warehouse")  # rows still in the log would be missing from the copy
     # a child process: opening the file in this one would drop DuckDB's own lock
-    subprocess.run(["cp", "--reflink=auto", str(file), str(into)], check=True)  # noqa: S603, S607
+    subprocess.run(["cp", "--reflink=auto", str(file), str(into)], check=True, stderr=subprocess.DEVNULL)  # noqa: S603, S607
 
 
 def copy_tables(con: duckdb.DuckDBPyConnection, into: Path, copy: TableCopy, *, in_transaction: bool) -> None:

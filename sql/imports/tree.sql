@@ -19,7 +19,9 @@ records as (
         links.source_id,
         links.run_id,
         links.confirmed_at,
-        coalesce(target_state.parent_id, nullif(links.parent_target_id, 'uncertain')) as parent_target_id
+        nullif(
+            coalesce(target_state.parent_id, nullif(links.parent_target_id, 'uncertain')), 'top'
+        ) as parent_target_id
     from {target_state} as target_state
     left join sync_links as links on links.workflow = $workflow and links.target_id = target_state.target_id
 ),

@@ -83,8 +83,9 @@ class PlanReview:
         writes: The records that it writes, in the order of ORDER.
         held: HELD_RECORD_COMMENTS: the records that it holds back.
         conflicts: Records that an undo leaves as they are, because they were edited after the run.
-        is_hidden: Values are not shown: personal data is hidden, or the plan is encrypted and there is no key.
+        is_hidden: Values are not shown: personal data is hidden, or they cannot be decrypted.
         is_shadowed: The workflow is in shadow mode, so nothing is sent.
+        sealed: Why the values cannot be decrypted, so that the plan cannot be sent either; blank if they can.
     """
 
     plan: Mapping[str, Any]
@@ -94,6 +95,7 @@ class PlanReview:
     conflicts: Sequence[PlannedWrite] = ()
     is_hidden: bool = False
     is_shadowed: bool = False
+    sealed: str = ""
 
     @property
     def causes(self) -> list[str]:
@@ -109,6 +111,8 @@ class PlanReview:
         if self.is_shadowed:
             name = plan["workflow"]
             return "", f"cannot be sent: {name} is in shadow mode; `millpond shadow stop {name}` ends it"
+        if self.sealed:
+            return "", f"cannot be sent: {self.sealed}"
         return f"millpond apply {plan['plan_id']}", f"sends it until {plan['expires_at']:%Y-%m-%d %H:%M} UTC"
 
     @property
@@ -149,7 +153,8 @@ def review_plan(
         counts = read_frame(con, _COUNTS.format(quoted(workflow.plan)), [plan_id]).to_dicts()
         query = _WRITES.format(plan=quoted(workflow.plan), named=named_records(con))
         rows = read_frame(con, query, [plan_id, [each.value for each in WRITING]])
-        read, is_hidden = planned_writes(rows, warehouse)
+        read, sealed = planned_writes(rows, warehouse)
+        is_hidden = warehouse.hides_personal or bool(sealed)
         if not is_hidden:
             parents = {(source, key): name or "" for source, key, name in rows.select(*KEY, "parent_name").iter_rows()}
             read = _with_names(read, names_behind(con, workflow, read), parents)
@@ -157,7 +162,7 @@ def review_plan(
         held = without_values(held)
     writes = [each for action in ORDER for each in read if each.action == action]
     conflicts = [each for each in read if each.action not in ORDER]
-    return PlanReview(found[0], counts, writes, held, conflicts, is_hidden, is_shadowed)
+    return PlanReview(found[0], counts, writes, held, conflicts, is_hidden, is_shadowed, sealed)
 
 
 def _is_kept(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan: Mapping[str, Any]) -> bool:
@@ -184,11 +189,10 @@ order by source, try_cast(source_id as bigint), source_id
 """
 
 
-def planned_writes(rows: pl.DataFrame, warehouse: Warehouse) -> tuple[list[PlannedWrite], bool]:
-    """Return rows of a plan's table, with a column `name`, as they are reviewed, and whether values are hidden."""
-    rows, is_sealed = _unsealed(rows, warehouse.encryption_key)
-    hides = warehouse.hides_personal
-    return [_write(row, hides=hides) for row in rows.iter_rows(named=True)], hides or is_sealed
+def planned_writes(rows: pl.DataFrame, warehouse: Warehouse) -> tuple[list[PlannedWrite], str]:
+    """Return rows of a plan's table, with a column `name`, as they are reviewed, and why values cannot be decrypted."""
+    rows, sealed = _unsealed(rows, warehouse.encryption_key)
+    return [_write(row, hides=warehouse.hides_personal) for row in rows.iter_rows(named=True)], sealed
 
 
 def names_behind(con: duckdb.DuckDBPyConnection, workflow: Workflow, writes: Iterable[PlannedWrite]) -> Names:
@@ -218,12 +222,12 @@ def _with_names(
     return named
 
 
-def _unsealed(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, bool]:
-    """Return the rows with their values, and whether these stay encrypted because the key is missing."""
+def _unsealed(rows: pl.DataFrame, key: str) -> tuple[pl.DataFrame, str]:
+    """Return the rows with their values, and why these stay encrypted; blank if they do not."""
     try:
-        return unseal(rows, Cipher(key)), False
-    except EncryptionError:
-        return rows, True
+        return unseal(rows, Cipher(key)), ""
+    except EncryptionError as error:
+        return rows, str(error)
 
 
 def _write(row: Mapping[str, Any], *, hides: bool) -> PlannedWrite:

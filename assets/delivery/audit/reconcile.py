@@ -23,7 +23,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import DELIVER, HOLD, PARENT, RETIRE
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import HELD, Action
+from assets.delivery.target import HELD, TOP, Action
 from resources.warehouse.tables import has_table, literal, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
@@ -138,6 +138,7 @@ def _cause(row: Mapping[str, Any], workflow: Workflow) -> str | None:
         # the plan with these values was sent, but the target was never seen to have them
         (row["confirmed_hash"] != row["payload_hash"] or row["seen_hash"] is None, None),
         (row["seen_hash"] != target_hash({name: row[f"target_{name}"] for name in fields}, fields), EDITED),
+        (PARENT in differing, EDITED if row["is_placed"] else None),  # which no fingerprint of the values covers
     ]
     return next((cause for applies, cause in cases if applies), NORMALIZED)
 
@@ -169,7 +170,8 @@ def differences(workflow: Workflow) -> Iterator[tuple[str, str]]:
             yield name, f"target_state.target_id is not null and {compared} and {differs}"
     children = [record.source for record in workflow.spec.records if record.parent]
     if children:
-        moved = "target_state.parent_id is not null and target_state.parent_id is distinct from above.target_id"
+        place = f"coalesce(above.target_id, if(mart.parent_source_id is null, '{TOP}', null))"
+        moved = f"target_state.parent_id is not null and target_state.parent_id is distinct from {place}"
         yield PARENT, f"mart.source in ({', '.join(map(literal, children))}) and {moved}"
 
 
@@ -203,7 +205,8 @@ others as (
 _DIFFERING = f"""{SIDES}compared as (
     select
         mart.source, mart.source_id, mart.payload_hash, target_state.target_id, link.target_id as linked_id,
-        link.payload_hash as confirmed_hash, link.target_hash as seen_hash, decided.action, decided.reason_code,
+        link.payload_hash as confirmed_hash, link.target_hash as seen_hash,
+        link.parent_target_id is not distinct from above.target_id as is_placed, decided.action, decided.reason_code,
         (select state from newest) as plan_state,
         exists (
             select 1 from sync_undo_holds as hold where hold.workflow = $workflow and hold.source = mart.source

@@ -52,7 +52,7 @@ class UnverifiedRows:
         return f"{count}{self.record_type} ({self.reason})"
 
 
-Rows = tuple[list[UnverifiedRows], list[datetime | None]]  # of a record type: not verified, oldest readings
+_Rows = tuple[list[UnverifiedRows], list[datetime | None]]  # of a record type: not verified, oldest readings
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,13 @@ class Verification:
         return [*map(str, self.rows), *columns, *([self.outdated] if self.outdated else [])]
 
 
-def read_verification(
-    con: duckdb.DuckDBPyConnection, workflow: Workflow, verify_days: float, known: dict[str, Rows] | None = None
-) -> Verification:
-    """Return what was read by value of a workflow's sources; `known` has, and gets, what others found by type."""
-    read = {} if known is None else known
+def read_verification(con: duckdb.DuckDBPyConnection, workflow: Workflow, verify_days: float) -> Verification:
+    """Return what was read by value of a workflow's sources."""
     types = {each.name: each for each in read_types(workflow)}
     latest = _latest_time(con)
     unverified, oldest = list[UnverifiedRows](), list[datetime | None]()
     for record_type in types.values():
-        if record_type.name not in read:
-            read[record_type.name] = _rows_of(con, record_type, latest, verify_days)
-        found, first = read[record_type.name]
+        found, first = _rows_of(con, record_type, latest, verify_days)
         unverified += found
         oldest += first
     dated = [each for each in oldest if each is not None]
@@ -146,7 +141,7 @@ def _latest_time(con: duckdb.DuckDBPyConnection) -> datetime | None:
     return latest
 
 
-def _rows_of(con: duckdb.DuckDBPyConnection, record_type: RecordType, latest: datetime | None, days: float) -> Rows:
+def _rows_of(con: duckdb.DuckDBPyConnection, record_type: RecordType, latest: datetime | None, days: float) -> _Rows:
     """Return a record type's unverified rows, and the oldest reading of its rows; none without rows."""
     tables = [table for table in record_type.raw_tables if has_table(con, table)]
     if not tables or not _was_read(con, record_type):

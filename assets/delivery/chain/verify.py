@@ -98,6 +98,10 @@ def check_checkpoints(
         found.add(
             "checkpoint", f"checkpoint {last.number}{_when(last)} is signed with {key}, which is not one of yours"
         )
+        found.notices.append(
+            "if that key is yours, set MILLPOND_LEDGER_KEY to it, or to `new,old`, or name its public key with"
+            " --public-key; if it was lost, `millpond ledger restart`"
+        )
     if not last.public_key:
         found.notices.append(
             "the checkpoints are not signed: whoever can write the warehouse can make others; set MILLPOND_LEDGER_KEY"

@@ -120,7 +120,7 @@ def target_state_asset(workflow: Workflow, kind: TargetKind) -> dg.AssetsDefinit
 
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         run = _run_context(context, workflow, kind)
-        with dagster_failure(ValueError):  # a field or an option that the target does not have
+        with dagster_failure(ValueError):  # an option that the target does not have
             frame = read_target_state(run)
         comments = {**{name: f"{name} as the target has it." for name in frame.columns}, **TARGET_STATE_COMMENTS}
         with run.warehouse.writer(transaction=False) as con:

@@ -16,6 +16,7 @@ from assets.delivery.ledger.normalization import target_hashes
 from assets.delivery.schemas import DELIVER, OURS, PARENT, RETIRE, TOUCHED, UNCERTAIN, TargetShape
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.target import TOP
 
 NO_NAMES = pl.lit([], dtype=pl.List(pl.String))
 
@@ -36,11 +37,13 @@ def compare(
     live = pl.col("disposition").is_in([DELIVER, RETIRE])
     exists = pl.col("target_id").is_not_null() & live
     desired = _desired(target, fields, spec, exists)
-    matched = matched.with_columns(pl.coalesce("target_state.parent_id", "linked_parent").alias("known_parent"))
+    at_top = pl.when(pl.col("linked_id") == pl.col("target_id")).then(pl.lit(TOP))  # confirmed without a parent
+    known_parent = pl.coalesce("target_state.parent_id", "linked_parent", at_top)
+    matched = matched.with_columns(known_parent.alias("known_parent"))
     matched = matched.with_columns(_moved(spec, exists).alias("_moved"))
     stays = exists & (pl.col("disposition") == RETIRE) & pl.col("known_parent").ne_missing(pl.lit(UNCERTAIN))
     matched = set_where(  # a record that is switched off does not move, wherever it belongs by now
-        matched, stays, parent_target_id=pl.coalesce("known_parent", "parent_target_id")
+        matched, stays, parent_target_id=_below(pl.coalesce("known_parent", "parent_target_id"))
     )
     differing = _differing(matched, records, desired, live, exists)
     rows = records.fields_of(matched.filter(differing), fields)
@@ -48,7 +51,7 @@ def compare(
         (name, exists & value.ne_missing(pl.col(f"target_state.{name}")), pl.col(f"target_state.{name}"), value)
         for name, value in desired.items()
     ]
-    changes.append((PARENT, pl.col("_moved"), pl.col("known_parent"), pl.col("parent_target_id")))
+    changes.append((PARENT, pl.col("_moved"), _below(pl.col("known_parent")), pl.col("parent_target_id")))
     payload = pl.struct([value.alias(name) for name, value in desired.items()] or [pl.lit(None)])
     rows = _with_changes(rows, changes).with_columns(payload.struct.json_encode().alias("payload"))
     rows = _with_normalized(_monitored(rows, target, spec, monitored=monitored), target.key_field, fields, spec.version)
@@ -61,6 +64,11 @@ def compare(
         pl.lit(None, dtype=pl.String).alias("edited"),
     )
     return pl.concat([rows.select(equal.columns), equal])
+
+
+def _below(parent: pl.Expr) -> pl.Expr:
+    """Return the target id of a parent; null at the top level."""
+    return pl.when(parent != TOP).then(parent)
 
 
 def _desired(target: TargetShape, fields: Sequence[str], spec: WorkflowSpec, exists: pl.Expr) -> Mapping[str, pl.Expr]:

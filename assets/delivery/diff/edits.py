@@ -17,6 +17,7 @@ from assets.delivery.spec.workflow_spec import WorkflowSpec
 from resources.warehouse.tables import literal, quoted
 
 EDITED = "edited in the target: "
+EDITED_HERE = "edited in the target"  # the beginning of both texts
 # a warehouse that was restored does not know what runs sent after its backup
 EDITED_OR_SENT = "edited in the target, or sent by a run after the backup that was restored"
 

@@ -11,18 +11,25 @@ import polars as pl
 
 from assets.delivery.cases import set_where
 from assets.delivery.schemas import DELIVER, OURS, RETIRE
+from assets.delivery.target import TOP
 
-# states of a parent: the target has it, or will; it has none; it is retired
+# states of a parent: the target has it, or will; it has none; it is retired; an undo switched it off
 PRESENT: Final = "present"
 ABSENT: Final = "absent"
 RETIRED: Final = "retired"
+UNDONE: Final = "undone"
 
 _CHILD = f"parent_source_id is not null and disposition = '{DELIVER}'"
 PARENT_RETIRED = f"{_CHILD} and parent_state = '{RETIRED}'"
 PARENT_UNKNOWN = f"{_CHILD} and parent_state is null"
 PARENT_ABSENT = f"{_CHILD} and parent_state = '{ABSENT}'"
-# known_parent: the parent's id in the target state, else the last confirmed one, else null
-MOVED = "known_parent is not null and known_parent is distinct from parent_target_id"
+# known_parent: the parent's id in the target state, or TOP, else as it was last confirmed, else null
+MOVED = (
+    "known_parent is not null and known_parent is distinct from"
+    f" coalesce(parent_target_id, case when parent_source_id is null then '{TOP}' end)"
+)
+# only below undo holds, which the prefilter leaves undecided together with their children
+PARENT_UNDONE = f"{_CHILD} and parent_state = '{UNDONE}'"
 AFFECTED = " or ".join(f"({each})" for each in (PARENT_RETIRED, PARENT_UNKNOWN, PARENT_ABSENT, MOVED))
 
 
@@ -31,7 +38,7 @@ def resolve_parents(matched: pl.DataFrame, upstream: pl.DataFrame, decided: pl.D
 
     Args:
         matched: Records with their target records; `rejected_before` (bool) says that the target rejected them, `gone`
-            (bool) that they were deleted there and are not created again.
+            (bool) that they were deleted there and are not created again, `held` (bool) that an undo reverted them.
         upstream: UPSTREAM_SCHEMA: parents that other workflows deliver.
         decided: PARENT_SCHEMA: parents that were decided before.
 
@@ -66,6 +73,7 @@ def _upstream_parents(upstream: pl.DataFrame) -> pl.DataFrame:
 
 def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
     retired, unknown, absent = map(pl.sql_expr, (PARENT_RETIRED, PARENT_UNKNOWN, PARENT_ABSENT))
+    off = pl.sql_expr(PARENT_UNDONE) & pl.col("target_state.is_active").ne_missing(pl.lit(value=True))
     reason = pl.coalesce(
         pl.format("parent {} {} is not in the target: {}", "parent_source", "parent_source_id", "_reason"),
         pl.lit("its parent is not in the target and will not be created"),
@@ -75,6 +83,8 @@ def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("its parent is not among the source records, or its workflow has not run"))
         .when(absent)
         .then(reason)
+        .when(off)
+        .then(pl.lit("its parent was undone and is inactive in the target"))
         .alias("blocked_by"),
         retired.fill_null(value=False).alias("_retired"),
     )
@@ -89,7 +99,9 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     """Return PARENT_SCHEMA of decided records."""
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
     present = (arrives & ~pl.col("rejected_before") & ~pl.col("gone")) | (OURS & pl.col("target_id").is_not_null())
-    state = pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRED)).when(present).then(pl.lit(PRESENT))
+    undone = pl.col("held") & (pl.col("target_state.is_active") == pl.lit(value=False))
+    retired = pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRED))
+    state = retired.when(undone).then(pl.lit(UNDONE)).when(present).then(pl.lit(PRESENT))
     return rows.select(
         pl.col("source").alias("parent_source"),
         pl.col("source_id").alias("parent_source_id"),

@@ -2,6 +2,7 @@
 
 from assets.delivery.diff.parents import ABSENT, PRESENT, RETIRED
 from assets.delivery.schemas import BLOCK, DELIVER, HOLD, LEFT_SILENTLY, QUARANTINE, RETIRE, SKIP, UNCERTAIN
+from assets.delivery.target import TOP
 
 SELECT_UNCHANGED = f"""
 with
@@ -34,12 +35,14 @@ select
     end as state,
     case
         when desired.disposition = '{DELIVER}' and source in ({{parented}})
-        then coalesce(actual.parent_id, linked.parent_target_id)
+        then coalesce(
+            actual.parent_id, linked.parent_target_id, if(linked.target_id = actual.target_id, '{TOP}', null)
+        )
     end as known_parent,
     -- a record that is switched off stays where it is
     case
         when desired.disposition = '{RETIRE}' and actual.target_id is not null
-        then nullif(coalesce(actual.parent_id, linked.parent_target_id), '{UNCERTAIN}')
+        then nullif(nullif(coalesce(actual.parent_id, linked.parent_target_id), '{UNCERTAIN}'), '{TOP}')
     end as kept_parent
 from {{desired}} as desired
 left join {{actual}} as actual on actual.external_id = desired.key

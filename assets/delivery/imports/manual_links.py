@@ -17,7 +17,7 @@ from assets.delivery.schemas import KEY, OURS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import Action
-from resources.warehouse.tables import insert_row, quoted, read_frame
+from resources.warehouse.tables import has_table, insert_row, quoted, read_frame
 
 UNLINKED = (Action.AMBIGUOUS.value, Action.ADOPT.value, Action.CREATE.value)
 COMMON = 10  # a value of more target records than this identifies none of them
@@ -106,12 +106,15 @@ def save_manual_link(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
     """Store a manual link; the next plan follows it.
 
     Raises:
-        SyncError: The target has no such record, or the record belongs to another source record.
+        SyncError: The target has no such record, the record belongs to another source record, or another target record
+            carries the source record's key.
     """
     ensure_ledger(con)
     if link.target_id is not None:
         _check_exists(con, link)
         _check_free(con, link)
+    if has_table(con, f"plan_{link.workflow}"):
+        _check_key(con, link)
     _delete(con, link.workflow, link.source, link.source_id)
     insert_row(con, "sync_manual_links", {name: value or None for name, value in vars(link).items()})
     record_event(
@@ -153,36 +156,47 @@ def _check_exists(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
 
 
 def _check_free(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
-    """Raise if the target record is another source record's, or if another target record carries this one's key."""
+    """Raise if the target record is another source record's."""
     plan, key = quoted(f"plan_{link.workflow}"), [link.target_id, link.source, link.source_id]
     other = read_frame(
         con,
-        f"select source, source_id from {plan} where target_id = ? and (source, source_id) <> (?, ?)"
-        " and matched_by in ('external_id', 'link')"
-        " union select source, source_id from sync_manual_links where workflow = ? and target_id = ?"
+        "select source, source_id, true as manual from sync_manual_links where workflow = ? and target_id = ?"
         " and (source, source_id) <> (?, ?)"
-        " union select source, source_id from sync_links where workflow = ? and target_id = ?"
-        " and (source, source_id) <> (?, ?) limit 1",
-        [*key, link.workflow, *key, link.workflow, *key],
+        f" union all select source, source_id, false from {plan} where target_id = ? and (source, source_id) <> (?, ?)"
+        " and matched_by in ('external_id', 'link')"
+        " union all select source, source_id, false from sync_links where workflow = ? and target_id = ?"
+        " and (source, source_id) <> (?, ?) order by manual desc limit 1",
+        [link.workflow, *key, *key, link.workflow, *key],
     )
     if other.height:
-        source, source_id = other.row(0)
-        raise SyncError(f"record {link.target_id} is linked to {source} {source_id}; unlink that one first")
+        source, source_id, manual = other.row(0)
+        unlink = f"`millpond unlink {source_id} --workflow {link.workflow}` removes that link"
+        move = (
+            f"if that is wrong, clear our key there, link {source} {source_id} to its own record or `new`, run the"
+            " workflow, and link again"
+        )
+        raise SyncError(f"record {link.target_id} is linked to {source} {source_id}; {unlink if manual else move}")
+
+
+def _check_key(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
+    """Raise if another target record carries the source record's key, which comes before a person's link."""
+    plan, key = quoted(f"plan_{link.workflow}"), [link.source, link.source_id, link.target_id]
     keyed = con.execute(
-        f"select target_id from {plan} where source = ? and source_id = ? and target_id <> ?"
+        f"select target_id from {plan} where source = ? and source_id = ? and target_id is distinct from ?"
         " and matched_by = 'external_id'",
-        [link.source, link.source_id, link.target_id],
+        key,
     ).fetchall()
-    # a record that the last run created or adopted is not in its plan
-    keyed = (
-        keyed
-        or con.execute(
-            f"select link.target_id from sync_links as link join {quoted(f'target_{link.workflow}')} as there"
-            " on there.target_id = link.target_id and there.external_id is not null where link.workflow = ?"
-            " and link.source = ? and link.source_id = ? and link.target_id <> ?",
-            [link.workflow, link.source, link.source_id, link.target_id],
-        ).fetchall()
-    )
+    if link.target_id is not None:
+        # a record that the last run created or adopted is not in its plan
+        keyed = (
+            keyed
+            or con.execute(
+                f"select link.target_id from sync_links as link join {quoted(f'target_{link.workflow}')} as there"
+                " on there.target_id = link.target_id and there.external_id is not null where link.workflow = ?"
+                " and link.source = ? and link.source_id = ? and link.target_id <> ?",
+                [link.workflow, *key],
+            ).fetchall()
+        )
     if keyed:
         raise SyncError(
             f"the target's record {keyed[0][0]} already carries our key for {link.source} {link.source_id};"

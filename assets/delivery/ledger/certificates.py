@@ -13,6 +13,7 @@ import duckdb
 
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.result_texts import counted
 from resources.clock import Clock, utc_now
 from resources.warehouse.tables import has_table, insert_row
 from resources.warehouse.warehouse import Warehouse, WarehouseError
@@ -93,6 +94,14 @@ def confirmed_since(con: duckdb.DuckDBPyConnection, certificates: Collection[Cer
     if not positions or not has_table(con, "sync_attempts"):
         return {}
     return dict(con.execute(_CONFIRMED_SINCE, [[*positions], [*positions.values()]]).fetchall())
+
+
+def confirmed_text(records: int) -> str:
+    """Return the count of `confirmed_since` in words; blank if there are none."""
+    if not records:
+        return ""
+    counts = counted(records, "pending or wrong records")
+    return f"sent and confirmed since: {counts}; the next run reads back what was sent"
 
 
 _CONFIRMED_SINCE = f"""

@@ -19,6 +19,7 @@ from assets.delivery.ledger.restores import require_target_read_since_restore
 from assets.delivery.ledger.sequence import last_position
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import named
 from resources.warehouse.tables import has_table
 
 # rows of what was sent: the others report what was read back, or look for what a restored ledger does not know
@@ -99,7 +100,8 @@ def require_tables(con: duckdb.DuckDBPyConnection, workflow: Workflow, *names: s
     """Raise PlanError, with the assets to materialize, if tables of a workflow do not exist."""
     missing = [name for name in names if not has_table(con, name)]
     if missing:
-        raise PlanError(f"{workflow.name}: there is no table {', '.join(missing)} yet; materialize {_assets(missing)}")
+        tables = named("table", missing)
+        raise PlanError(f"{workflow.name}: the warehouse has no {tables} yet; materialize {_assets(missing)}")
 
 
 def require_current(con: duckdb.DuckDBPyConnection, workflow: Workflow, run_id: str) -> int:

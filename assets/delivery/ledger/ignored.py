@@ -36,6 +36,16 @@ _NONE = (
 )
 
 
+class NothingHeldError(SyncError):
+    """Workflows hold none of the records back that a person wants to ignore."""
+
+    def __init__(self, *workflows: str) -> None:
+        """Name the workflows."""
+        self.workflows = workflows
+        subject = f"{workflows[0]} holds none" if len(workflows) == 1 else f"none of {', '.join(workflows)} holds any"
+        super().__init__(f"{subject} of these records back now; there is nothing to ignore")
+
+
 @dataclass(frozen=True)
 class Ignored:
     """A person's decision to ignore records of a workflow through a day."""
@@ -75,7 +85,7 @@ def save_ignored(con: duckdb.DuckDBPyConnection, decision: Ignored, keys: Iterab
     con.execute(_IGNORE, {**vars(decision), "held": list(HELD)})
     count = int(con.execute(_COUNT, {"workflow": decision.workflow}).fetchall()[0][0])
     if not count:
-        raise SyncError(f"{decision.workflow} holds none of these records back now; there is nothing to ignore")
+        raise NothingHeldError(decision.workflow)
     now = _subjects(con, decision.workflow)
     ended = Ended(decision.workflow, decision.decided_by, decision.decided_at)
     events = [

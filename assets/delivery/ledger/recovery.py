@@ -116,5 +116,5 @@ def finish_creates(run: RunContext, version: str) -> Exception | None:
             return sent.stop
     if not left:
         return None
-    reason = f"{counted(left, 'records')} still lack their second call; the next run repeats it"
+    reason = f"{counted(left, 'records')} without the second call; the next run repeats it"
     return TransientError(run.target.system, "finish creates", reason)

@@ -31,7 +31,7 @@ from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed, 
 from assets.delivery.ledger.version_attempts import mark_found
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
-from assets.delivery.target import UNFINISHED, Action, Write
+from assets.delivery.target import UNFINISHED, Action, Write, parent_of
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
 
@@ -248,5 +248,5 @@ def _shows(image: Image, actual: Row) -> bool:
     """Return whether the target shows the sent values; a new parent alone shows only if the target returns parents."""
     fields = image.keys() - {PARENT}
     if not fields:
-        return bool(actual["parent_id"] is not None and actual["parent_id"] == image.get(PARENT))
+        return bool(actual["parent_id"] is not None and parent_of(actual["parent_id"]) == image.get(PARENT))
     return set(differences(image, actual, fields).values()) <= HARMLESS

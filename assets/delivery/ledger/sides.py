@@ -80,7 +80,10 @@ TARGET = Side(
         "unseen_at": ("timestamp", "When a listing that may leave records out first did not show it, UTC."),
         "unseen_position": ("bigint", "Place of that listing in the ledger's sequence."),
     }),
-    comments=MappingProxyType(TARGET_STATE_COMMENTS),
+    comments=MappingProxyType({
+        **TARGET_STATE_COMMENTS,
+        "parent_id": "Target id of the parent record; null at the top level, or if the target does not return it.",
+    }),
     text="All versions of the target's records: what the target had, and when that was read.",
 )  # fmt: skip
 SIDES = (MART, TARGET)

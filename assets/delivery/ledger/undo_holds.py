@@ -1,6 +1,6 @@
 """Undo holds: records that an undo reverted stay untouched until their source or the workflow file changes.
 
-undo  ->  sync_undo_holds  ->  read_undo_holds()  ->  decide; sent again  ->  end_undo_holds()
+undo  ->  sync_undo_holds  ->  read_undo_holds()  ->  decide; sent again, or changed  ->  deleted
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import UNDO_HOLD_SCHEMA, SourceKey, keys_frame
-from resources.warehouse.tables import insert_frame, read_frame
+from assets.delivery.schemas import DELIVER, KEY, MISSING, RETIRE, UNDO_HOLD_SCHEMA, SourceKey, keys_frame
+from resources.warehouse.tables import insert_frame, literal, quoted, read_frame
 
 
 def read_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -31,4 +31,32 @@ def end_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str, keys: Iterable
         "delete from sync_undo_holds where workflow = ?"
         " and (source, source_id) in (select (source, source_id) from _sent_again)",
         [workflow],
+    )
+
+
+def end_changed_holds(
+    con: duckdb.DuckDBPyConnection, workflow: str, mart: str, version: str, plan: pl.DataFrame
+) -> None:
+    """Delete the holds of records that a plan found changed in NetSuite, or mapped by another workflow file.
+
+    Whatever was decided of them: a record that NetSuite changes back and forth does not return under its former hold.
+    A record that could not be read, or of which a value is unknown, has not changed.
+
+    Args:
+        con: An open writer section.
+        workflow: The workflow's name.
+        mart: Its mart.
+        version: Fingerprint of the workflow file that made the plan.
+        plan: PLAN_COLUMNS, made from the mart; records whose mart has changed since keep their hold.
+    """
+    con.execute("create or replace temp table _decided (source varchar, source_id varchar, payload_hash varchar)")
+    insert_frame(con, "_decided", plan.select(*KEY, "payload_hash"))
+    con.execute(
+        "delete from sync_undo_holds as hold using _decided as decided"
+        f" join {quoted(mart)} as mart using (source, source_id, payload_hash)"
+        " where hold.workflow = $workflow and hold.source = decided.source and hold.source_id = decided.source_id"
+        f" and mart.disposition in ('{DELIVER}', '{RETIRE}') and mart.reason_code is distinct from {literal(MISSING)}"
+        " and (hold.payload_hash, hold.disposition, hold.workflow_version)"
+        " is distinct from (decided.payload_hash, mart.disposition, $version)",
+        {"workflow": workflow, "version": version},
     )

@@ -15,7 +15,7 @@ from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.sides import TARGET
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT
-from assets.delivery.target import Action, Target, Write
+from assets.delivery.target import Action, Target, Write, parent_of
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
@@ -124,6 +124,6 @@ def _arrived(row: dict[str, Any], cipher: Cipher) -> set[str]:
         image = {c["field"]: c["after"] for c in json.loads(cipher.decrypt(row["image"] or "[]", of=owner))}
     except EncryptionError:
         return set()
-    shown = {**row, PARENT: row["parent_id"]}
+    shown = {**row, PARENT: parent_of(row["parent_id"])}
     kinds = differences(image, shown, image.keys() & shown.keys())
     return {name for name in image.keys() & shown.keys() if kinds.get(name) in {None, *HARMLESS}}

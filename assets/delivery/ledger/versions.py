@@ -25,7 +25,7 @@ from assets.delivery.ledger.version_readings import (
     log_reading,
 )
 from assets.delivery.schemas import FORGOTTEN
-from assets.delivery.target import TARGET_STATE_COMMENTS
+from assets.delivery.target import TARGET_STATE_COMMENTS, TOP
 from resources.warehouse.forgotten import empty_target_state
 from resources.warehouse.tables import columns_of, has_table, hashable, literal, quoted
 
@@ -104,11 +104,17 @@ def _values(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading) -> tup
     return kept, compared
 
 
+def _rows(side: Side, reading: Reading) -> str:
+    """Return SQL for the rows of the table; a target that begins to show who has no parent has not changed."""
+    table = quoted(side.table(reading.workflow))
+    return f"(select * replace (nullif(parent_id, '{TOP}') as parent_id) from {table})" if side is TARGET else table
+
+
 def _find_changed(
     con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, keys: str | None, *, closes: bool
 ) -> None:
     """Fill `_changed_versions`: the key, whether a version ends and one begins, and the new fingerprint."""
-    table, versions = quoted(side.table(reading.workflow)), quoted(side.versions(reading.workflow))
+    table, versions = _rows(side, reading), quoted(side.versions(reading.workflow))
     _, compared = _values(con, side, reading)
     key = ", ".join(map(quoted, side.key))
     among = f" semi join {quoted(keys)} using ({key})" if keys else ""
@@ -179,7 +185,7 @@ def _may_be_equal(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, 
 
 def _keep_equal(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading) -> None:
     """Give versions whose values are equal the new fingerprint; `is_same` then says so."""
-    table, versions = quoted(side.table(reading.workflow)), quoted(side.versions(reading.workflow))
+    table, versions = _rows(side, reading), quoted(side.versions(reading.workflow))
     kept, compared = _values(con, side, reading)
     differs = [f"now.{quoted(name)} is distinct from old.{quoted(name)}" for name in compared]
     if side is MART:  # a field that is no longer mapped is no longer wanted
@@ -210,7 +216,7 @@ def _close(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, version
 def _open(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, versions: str, position: int) -> None:
     """Insert the new versions; one begins no earlier than the one before it ended."""
     kept, _ = _values(con, side, reading)
-    key, table = ", ".join(map(quoted, side.key)), quoted(side.table(reading.workflow))
+    key, table = ", ".join(map(quoted, side.key)), _rows(side, reading)
     values = {"at": reading.read_at, "position": position, "run": reading.run_id}
     cause, known = "", ""
     if side is MART:

@@ -16,6 +16,7 @@ from assets.delivery.spec.field_mapping import Lookup, OnMultiple
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import named
 from resources.warehouse.tables import columns_of, has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
@@ -74,7 +75,7 @@ def _read(
         known = columns_of(con, lookup.table)
         missing = sorted(set(columns) - known.keys())
         if missing:
-            raise MappingError(f"{where}: the table has no column {', '.join(missing)}; correct the workflow file")
+            raise MappingError(f"{where}: the table has no {named('column', missing)}; correct the workflow file")
         live = "where not is_deleted" if "is_deleted" in known else ""
         by, value = map(quoted, columns)
         rows = read_frame(con, f'select {by} as "by", {value} as "return" from {quoted(lookup.table)} {live}')

@@ -10,6 +10,7 @@ from assets.delivery.spec.expressions import TODAY, source_columns
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.netsuite.extract.capabilities import missing_columns
+from assets.result_texts import named
 from resources.warehouse.tables import columns_of, has_table, quoted
 
 CUSTOM = "cust"  # NetSuite's custom fields, which are read because a workflow file names them
@@ -25,12 +26,12 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
     missing = sorted(set(source_columns(record, where)) - known - {TODAY})
     if missing and all(name.startswith(CUSTOM) for name in missing):
         raise MappingError(
-            f"{where}: {record.table} has no column {', '.join(missing)} yet; `millpond plan {workflow}` reads it from"
-            " NetSuite, if it exists there and the role sees it"
+            f"{where}: {record.table} has no {named('column', missing)} yet; `millpond plan {workflow}` reads from"
+            " NetSuite what exists there and the role sees"
         )
     if missing:
         raise MappingError(
-            f"{where}: {record.table} has no column {', '.join(missing)}; correct the workflow file. The columns are:"
+            f"{where}: {record.table} has no {named('column', missing)}; correct the workflow file. The columns are:"
             f" {', '.join(sorted(known))}"
         )
     flag = record.select.require_flag

@@ -18,14 +18,22 @@ class Exclusion(NamedTuple):
     Attributes:
         keys: KEY, unique, and any columns that `reason` uses.
         reason: The reason as text, or an expression over the columns of `keys` where it differs by record.
+        reported: Whether the records are left out also where the plan only reports them.
     """
 
     keys: pl.DataFrame
     code: str
     reason: str | pl.Expr
+    reported: bool = False
 
 
-def exclude(plan: pl.DataFrame, keys: pl.DataFrame, code: str, reason: str | pl.Expr) -> pl.DataFrame:
+def exclude(
+    plan: pl.DataFrame,
+    keys: pl.DataFrame,
+    code: str,
+    reason: str | pl.Expr,
+    reported: bool = False,  # noqa: FBT001, FBT002
+) -> pl.DataFrame:
     """Skip the rows of a plan (PLAN_COLUMNS) that would write and have one of these keys; see `Exclusion`.
 
     Returns:
@@ -36,7 +44,7 @@ def exclude(plan: pl.DataFrame, keys: pl.DataFrame, code: str, reason: str | pl.
     text = pl.lit(reason) if isinstance(reason, str) else reason
     excluded = keys.select(*KEY, text.alias("_reason"), pl.lit(value=True).alias("_excluded"))
     marked = plan.join(excluded, on=KEY, how="left", maintain_order="left")
-    hit = pl.col("_excluded").fill_null(value=False) & pl.col("payload").is_not_null()
+    hit = pl.col("_excluded").fill_null(value=False) & (pl.col("payload").is_not_null() | reported)
     return marked.with_columns(
         pl.when(hit).then(pl.lit(Action.SKIPPED.value)).otherwise("action").alias("action"),
         pl.when(hit).then(pl.lit(code)).otherwise("reason_code").alias("reason_code"),

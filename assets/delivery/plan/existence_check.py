@@ -9,27 +9,30 @@ from collections.abc import Collection, Mapping, Sequence
 import duckdb
 import polars as pl
 
+from assets.delivery.diff.validate import violations
 from assets.delivery.ledger.sequence import last_position
 from assets.delivery.ledger.sides import TARGET
 from assets.delivery.ledger.version_readings import SELECTED, Reading
 from assets.delivery.ledger.versions import keep_versions, mark_unseen
 from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import DELIVER, KEY, NOT_ASKED, PARENT, RETIRE
+from assets.delivery.schemas import DELIVER, KEY, NOT_ASKED, PARENT, QUARANTINE, RETIRE
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
-from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
+from resources.warehouse.tables import columns_of, insert_frame, literal, quoted, read_frame
 
 # No listing proves that a record is gone: it may omit inactive or new records, or lose some that moved to another page.
-# Records below a parent that should not be in the target are not created either, so they need no look-up. A record that
-# should be inactive needs one if it was active when it was last confirmed: not being listed does not make it inactive.
+# Records that the target would reject, and those below a parent that should not be in the target, are not created
+# either, so they need no look-up. A record that should be inactive needs one if it was active when it was last
+# confirmed: not being listed does not make it inactive.
 _UNLISTED = """
 with recursive
+mart as (select * replace (if({rejected}, $quarantine, disposition) as disposition) from {mart}),
 missing as (
     select
         link.target_id, mart.{key} as external_id, mart.disposition, mart.parent_source, mart.parent_source_id,
         link.payload_hash, coalesce(link.payload_hash, link.target_hash) is not null as was_active
     from sync_links as link
-    join {mart} as mart on mart.source = link.source and mart.source_id = link.source_id
+    join mart on mart.source = link.source and mart.source_id = link.source_id
     where link.workflow = $workflow
         and (mart.disposition = $deliver or (mart.disposition = $retire and was_active))
         and link.target_id not in (select target_id from {target_state} where target_id is not null)
@@ -40,7 +43,7 @@ above (target_id, parent_source, parent_source_id, disposition) as (
     union
     select above.target_id, mart.parent_source, mart.parent_source_id, mart.disposition
     from above
-    join {mart} as mart on mart.source = above.parent_source and mart.source_id = above.parent_source_id
+    join mart on mart.source = above.parent_source and mart.source_id = above.parent_source_id
 )
 select target_id, external_id, disposition
 from missing
@@ -58,9 +61,15 @@ def find_unlisted(run: RunContext) -> Collection[str]:
     target, name, state = run.target, run.workflow.name, run.workflow.target_state
     if target.lists_all and not target.lists_deleted:
         return ()
-    query = _UNLISTED.format(mart=quoted(run.workflow.mart), target_state=quoted(state), key=quoted(target.key_field))
+    values = {"workflow": name, "deliver": DELIVER, "retire": RETIRE, "quarantine": QUARANTINE}
     with run.warehouse.writer(transaction=False) as con:
-        missing = read_frame(con, query, {"workflow": name, "deliver": DELIVER, "retire": RETIRE})
+        query = _UNLISTED.format(
+            mart=quoted(run.workflow.mart),
+            rejected=_rejected(run, columns_of(con, run.workflow.mart)),
+            target_state=quoted(state),
+            key=quoted(target.key_field),
+        )
+        missing = read_frame(con, query, values)
         # the table's fields: the file may have been edited since the target was read
         fields = [each for each in columns_of(con, state) if each not in TARGET_STATE_COLUMNS]
         began = last_position(con)
@@ -74,6 +83,13 @@ def find_unlisted(run: RunContext) -> Collection[str]:
             _end_look_ups(con, run, missing.filter(~pl.col("target_id").is_in([*active, *unverified])))
         mark_unseen(con, name, run.now)
     return unverified
+
+
+def _rejected(run: RunContext, columns: Collection[str]) -> str:
+    """Return SQL for the records of the mart that the target would reject, whatever it has now."""
+    found = violations(run.target_shape, [each for each in run.workflow.spec.target_fields if each in columns])
+    either = " or ".join(f"coalesce({each.when}, false)" for each in found if not each.kept_in)
+    return f"disposition = {literal(DELIVER)} and ({either or 'false'})"
 
 
 def _end_look_ups(con: duckdb.DuckDBPyConnection, run: RunContext, inactive: pl.DataFrame) -> None:

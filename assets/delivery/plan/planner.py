@@ -102,7 +102,7 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         exclusions = [
             unverified_creates(plan, undecided.links, () if hidden else unverified),
             *mode_exclusions(plan, mode, undecided.links, unselected(con, run.workflow, creates_of(plan))),
-            Exclusion(delivered_by_others(con, run, plan), "other_workflow", OTHERS),
+            Exclusion(delivered_by_others(con, run, plan), "other_workflow", OTHERS, reported=True),
             *scope.exclusions(con, run.workflow, plan),
         ]
         plan = scope.restrict(exclude_all(plan, exclusions), prefilter)

@@ -18,7 +18,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.exclude import Exclusion
 from assets.delivery.plan.existence_check import find_unlisted
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import DELIVER, KEY, RETIRE, TargetShape
+from assets.delivery.schemas import DELIVER, KEY, RETIRE
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.tables import columns_of, insert_frame, quoted, read_frame
@@ -78,7 +78,7 @@ class Everything:
 
     def comparison(self, con: duckdb.DuckDBPyConnection, run: RunContext) -> Comparison:  # noqa: ARG002
         """Return mart and target state as they are."""
-        return Comparison(run.workflow, _shape(run), run.workflow.mart, run.workflow.target_state)
+        return Comparison(run.workflow, run.target_shape, run.workflow.mart, run.workflow.target_state)
 
     def restrict(self, plan: pl.DataFrame, prefilter: Prefilter) -> pl.DataFrame:  # noqa: ARG002
         """Return the whole plan."""
@@ -150,7 +150,7 @@ class SelectedRecords:
             f" source_id) from sync_links where workflow = ? and target_id in (select target_id from {state}))",
             [workflow.name],
         )
-        return Comparison(workflow, _shape(run), mart, state)
+        return Comparison(workflow, run.target_shape, mart, state)
 
     def restrict(self, plan: pl.DataFrame, prefilter: Prefilter) -> pl.DataFrame:
         """Drop the competing records from the plan and from the prefilter."""
@@ -197,8 +197,3 @@ def _shares_value(columns: Sequence[tuple[str, str]], table: str) -> str:
     return " or ".join(
         f"lower({quoted(mine)}) in (select lower({quoted(theirs)}) from {table})" for mine, theirs in columns
     )
-
-
-def _shape(run: RunContext) -> TargetShape:
-    accepted = run.target.accepted(run.workflow.spec.target_fields)
-    return TargetShape(run.target.key_field, run.target.active_field, accepted)

@@ -23,6 +23,7 @@ from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
 from assets.delivery.plan.keep import Stamp, keep_plan
+from assets.delivery.plan.undo_below import CONFLICT, keep_above_active
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey
@@ -116,11 +117,12 @@ def make_undo(
         known_parents = parents.get(row["source"], {})
         of_record = Written(row, image, current, known_parents, same, row["target_id"] in unread)
         rows.append(undo_row(of_record, run.target.active_field, undone_run))
-    stamp = Stamp.new(run)
-    plan = stamp.on(pl.DataFrame(rows, schema=PLAN_SCHEMA))
+    mart, stamp = run.warehouse.table(workflow.mart), Stamp.new(run)
+    undone = pl.DataFrame(_with_levels(rows, mart), schema=PLAN_SCHEMA)
+    plan = stamp.on(keep_above_active(undone, links, mart, shown))
     with run.warehouse.writer() as con:
         keep_plan(con, run, plan, stamp, PlanKind.UNDO, undone_run=undone_run, requested_by=requested_by)
-    return PlannedUndo(stamp.plan_id, plan, plan.filter(pl.col("reason_code") == "conflict").height)
+    return PlannedUndo(stamp.plan_id, plan, plan.filter(pl.col("reason_code") == CONFLICT).height)
 
 
 # the image is in the row of the intent, the target id in that of the confirmation; hash_after_run: what the target
@@ -190,6 +192,24 @@ def _parents(workflow: Workflow, known: pl.DataFrame) -> dict[str, dict[str, Sou
         }
         for record in workflow.spec.records
     }
+
+
+def _with_levels(rows: Sequence[dict[str, Any]], mart: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows with the levels that the records will have: each returns to its parent after that one."""
+    parents = {SourceKey(row["source"], row["source_id"]): _above(row) for row in rows}
+    known = {SourceKey(*key): level for *key, level in mart.select(*KEY, "level").iter_rows()}
+
+    def level_of(key: SourceKey, below: frozenset[SourceKey]) -> int:
+        if key not in parents or key in below:
+            return known.get(key) or 1
+        above = parents[key]
+        return level_of(above, below | {key}) + 1 if above else 1
+
+    return [{**row, "level": level_of(key, frozenset())} for key, row in zip(parents, rows, strict=True)]
+
+
+def _above(row: Mapping[str, Any]) -> SourceKey | None:
+    return SourceKey(row["parent_source"], row["parent_source_id"]) if row["parent_source_id"] else None
 
 
 def _image(run: RunContext, row: Mapping[str, Any], undone_run: str) -> list[Change]:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from assets.delivery.schemas import PARENT, SourceKey
-from assets.delivery.target import TARGET_STATE_COLUMNS, Action
+from assets.delivery.target import TARGET_STATE_COLUMNS, Action, parent_of
+from assets.result_texts import named
 
 CHANGES = pl.List(pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String}))
 
@@ -52,15 +53,17 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
     if written.current is None:
         hidden = "the target does not show the record, which may be hidden; left as it is"
         return row | _skipped("conflict", hidden if written.unread else "the record is gone from the target")
-    current = {**written.current, PARENT: written.current["parent_id"] or written.row["last_parent"]}
+    shown = written.current["parent_id"]
+    current = {**written.current, PARENT: parent_of(shown) if shown else written.row["last_parent"]}
     row["parent_target_id"] = current[PARENT]
     move = next((change for change in written.image if change["field"] == PARENT), None)
     if move and move["before"] != current[PARENT]:
         if move["after"] != current[PARENT]:
             return row | _skipped("conflict", "moved to another parent after the run; left as it is")
-        if move["before"] not in written.parents:
+        if move["before"] is not None and move["before"] not in written.parents:
             return row | _skipped("conflict", "its former parent is gone or not ours; left as it is")
-        row["parent_source"], row["parent_source_id"] = written.parents[move["before"]]
+        above = written.parents[move["before"]] if move["before"] else (None, None)  # it was at the top
+        row["parent_source"], row["parent_source_id"] = above
     action, changes = _inverse(Action(written.row["action"]), written.image, current, active_field)
     if not changes:
         return row | _skipped("nothing_to_undo", "the target already shows the values from before the run")
@@ -80,7 +83,7 @@ def _conflict(written: Written, current: Row) -> str:
     created = written.row["action"] == Action.CREATE
     unreadable = [name for each in written.image if (name := str(each["field"])) not in current]
     if unreadable and not created:
-        return f"the target no longer has the field {', '.join(unreadable)}"
+        return f"the target no longer has the {named('field', unreadable)}"
     edited = [str(each["field"]) for each in written.image if _is_edited(each, written.current or {}, created=created)]
     # a target that normalizes values shows others than were sent
     return f"edited after the run: {', '.join(edited)}" if edited and not written.unedited else ""

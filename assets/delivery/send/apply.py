@@ -11,6 +11,7 @@ from time import monotonic
 import duckdb
 import polars as pl
 
+from assets.delivery.diff.edits import EDITED_HERE
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.account import bind_account
@@ -26,10 +27,11 @@ from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, upda
 from assets.delivery.ledger.sealing import opened
 from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger, upsert
-from assets.delivery.ledger.undo_holds import end_undo_holds
+from assets.delivery.ledger.undo_holds import end_changed_holds, end_undo_holds, read_undo_holds
 from assets.delivery.locks import writer_lock
 from assets.delivery.plan.exclude import exclude
 from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
+from assets.delivery.plan.undo_below import keep_above_active
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, keys_frame
 from assets.delivery.send.batches import parent_ids
@@ -46,6 +48,7 @@ from assets.delivery.send.staleness import (
     EXISTS,
     MAY_EXIST,
     STALE,
+    STALE_TARGET,
     exclude_decided,
     exclude_stale,
     exclude_updated_in_real_time,
@@ -230,7 +233,10 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
-    return replace(taken, plan=exclude_stale(plan, mart, target_state, run.target, unread), unkeyed=unkeyed)
+    plan = exclude_stale(plan, mart, target_state, run.target, unread)
+    if taken.is_undo:
+        plan = keep_above_active(plan, taken.links, mart, target_state, STALE_TARGET)
+    return replace(taken, plan=plan, unkeyed=unkeyed)
 
 
 def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Delivery:
@@ -304,7 +310,16 @@ def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken,
         upsert(con, "sync_undo_holds", undo_holds_of(run, taken.stored, taken.plan, delivery, mart))
     else:
         end_undo_holds(con, run.workflow.name, delivery.confirmed())
+        if taken.is_current:
+            _end_changed_holds(con, run, taken)
     return _without_baseline(taken, links)
+
+
+def _end_changed_holds(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken) -> None:
+    holds = read_undo_holds(con, run.workflow.name)
+    if not holds.is_empty():
+        plan = taken.plan.join(holds, on=KEY, how="semi")
+        end_changed_holds(con, run.workflow.name, run.workflow.mart, taken.stored.workflow_version, plan)
 
 
 def _without_baseline(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
@@ -315,5 +330,6 @@ def _without_baseline(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
 
 def _without_edits(taken: _Taken, links: pl.DataFrame) -> pl.DataFrame:
     """Return KEY of the links whose records have no edits that stay in the target."""
-    edited = taken.plan.filter(pl.col("reason_code").is_in(["drift_reported", "drift_adopted"]))
+    left = (pl.col("action") == Action.UNCHANGED) & pl.col("reason").str.contains(EDITED_HERE, literal=True)
+    edited = taken.plan.filter(pl.col("reason_code").is_in(["drift_reported", "drift_adopted"]) | left)
     return links.join(edited, on=KEY, how="anti").select(KEY)

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.schemas import PARENT
-from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write
+from assets.delivery.target import UNFINISHED, Action, Outcome, Target, Verdict, Write, parent_of
 
 
 def read_back(target: Target, writes: Sequence[Write]) -> pl.DataFrame:
@@ -38,7 +38,7 @@ def confirmation_of(write: Write, found: pl.DataFrame, target: Target) -> Outcom
     """
     key, creating = write.values.get(target.key_field), write.action is Action.CREATE
     for row in found.filter(pl.col("external_id") == key).iter_rows(named=True):
-        if PARENT in write.changed and row["parent_id"] != write.parent_id:
+        if PARENT in write.changed and parent_of(row["parent_id"]) != write.parent_id:
             return None  # unknown if the target does not return parents; sending the same move again does no harm
         if creating or all(row.get(name) == write.values.get(name) for name in write.changed if name in row):
             return Outcome(

@@ -12,11 +12,11 @@ import polars as pl
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
 from assets.delivery.schemas import DELIVER, KEY, MANUAL, PARENT, SourceKey, keys_frame
-from assets.delivery.target import WRITING, Action, Target
+from assets.delivery.target import WRITING, Action, Target, parent_of
 from assets.result_texts import did_you_mean
 
 FILTERS = ("action", "record", "field")
-STALE = ("stale_source", "stale_target")  # reason codes
+STALE = STALE_SOURCE, STALE_TARGET = "stale_source", "stale_target"  # reason codes
 # reason code and reason of a create that an earlier run may have made
 MAY_EXIST = (
     "stale_target",
@@ -166,11 +166,11 @@ def _target_change(row: Row, by_id: Mapping[str, Row], keys: Collection[str], ta
     actual = by_id.get(row["target_id"])
     if actual is None:
         return "the target's record is gone"
-    actual = {**actual, PARENT: actual["parent_id"]}
+    actual = {**actual, PARENT: parent_of(actual["parent_id"])}
     edited = [
         change["field"]
         for change in row["changes"]
         if (actual.get(change["field"]) or None) != (change["before"] or None)
-        and (change["field"] != PARENT or actual[PARENT])  # not every target returns parents
+        and (change["field"] != PARENT or actual["parent_id"])  # not every target returns parents
     ]
     return f"edited in {target.system} after the plan was made: {', '.join(edited)}" if edited else ""

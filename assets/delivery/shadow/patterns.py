@@ -93,7 +93,7 @@ def _other_column(
     most = max(map(len, fitting.values()))
     names = [name for name, ids in fitting.items() if len(ids) == most][:NAMED]
     text = " or ".join(f"`{each}`" for each in names)
-    same = f", as in {alike:,} that are alike" if alike else ""
+    same = f", as in {alike:,} that {'is' if alike == 1 else 'are'} alike" if alike else ""
     return Pattern(
         _cause("other_column", f"the target has the value of NetSuite's column {text} in these records{same}"),
         fitting[names[0]],

@@ -11,13 +11,13 @@ from assets.delivery.spec.workflow import Workflow
 
 
 def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], Sequence[str]]) -> Iterator[str]:
-    """Yield a warning for each pair of workflows whose selections may have records in common.
+    """Yield a warning for each pair of active workflows whose selections may have records in common.
 
     Args:
         workflows: The workflows.
         part_of: Returns the part of an account that a workflow writes to, such as a Precoro field, by id or name.
     """
-    for one, other in combinations(workflows, 2):
+    for one, other in combinations([each for each in workflows if each.spec.active], 2):
         if (one.spec.target, one.spec.connection_name) != (other.spec.target, other.spec.connection_name):
             continue
         pairs = [*zip(part_of(one), part_of(other), strict=True)]
@@ -34,8 +34,8 @@ def overlaps(workflows: Sequence[Workflow], part_of: Callable[[Workflow], Sequen
         if shared:
             yield (
                 f"{one.name} and {other.name} both write to {one.spec.target}{unknown} and may want the same {names}:"
-                " records that both select would be written by both in turn; give them other subsidiaries with"
-                " `subsidiary_scope: primary`, or other stages"
+                " a record that both select stays with the one that delivers it first; give them other subsidiaries"
+                " with `subsidiary_scope: primary`, or other stages"
             )
 
 

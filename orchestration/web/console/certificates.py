@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assets.delivery.ledger.certificates import Certificate, newest_certificates
+from assets.delivery.ledger.certificates import Certificate, confirmed_since, confirmed_text, newest_certificates
 from orchestration.web.console.site import Account, Reading
 from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
@@ -16,11 +16,16 @@ from resources.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Proof:
-    """One workflow's newest certificate, with evidence and exceptions as objects."""
+    """One workflow's newest certificate, with evidence and exceptions as objects.
+
+    Attributes:
+        confirmed: What was sent and confirmed after it, in words; blank if nothing was.
+    """
 
     row: Certificate
     evidence: Mapping[str, Any]
     exceptions: Sequence[Mapping[str, Any]]
+    confirmed: str
 
 
 def certificates(account: Account) -> tuple[Sequence[Proof], Reading]:
@@ -31,6 +36,11 @@ def certificates(account: Account) -> tuple[Sequence[Proof], Reading]:
     def query(warehouse: Warehouse) -> list[Proof]:
         with warehouse.writer(transaction=False) as con:
             found = newest_certificates(con).values()
-        return [Proof(each, json.loads(each.evidence), json.loads(each.exceptions)) for each in found]
+            since = confirmed_since(con, found)
+        return [_proof(each, since.get(each.workflow, 0)) for each in found]
 
     return account.read(query)
+
+
+def _proof(row: Certificate, since: int) -> Proof:
+    return Proof(row, json.loads(row.evidence), json.loads(row.exceptions), confirmed_text(since))

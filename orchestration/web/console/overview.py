@@ -1,22 +1,20 @@
 """The overview: the state of each workflow, and its last runs.
 
-sync_runs, sync_plans, sync_decisions, readings, switches  ->  overview()  ->  a Row per workflow
+sync_runs, sync_plans, sync_decisions, sync_certificates, switches  ->  overview()  ->  a Row per workflow
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.delivery.audit.verification import Rows, read_verification
+from assets.delivery.ledger.certificates import Certificate, confirmed_since, newest_certificates
 from assets.delivery.spec.switches import State
 from assets.delivery.spec.workflow import Workflow
 from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.console.workflow_facts import workflow_facts
 from resources.clock import utc_now
-from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
 
 SHOWN_CAUSES = 3
@@ -52,7 +50,8 @@ class Row:
 
     Attributes:
         freshness: fresh, late, or blank if its groups have no limit.
-        verified_through: NetSuite's time through which every value was read.
+        certificate: Its newest certificate, as on the page of the certificates.
+        confirmed: Records that it calls pending or wrong, and that were confirmed since.
         plan: The newest open plan, as in sync_plans.
         shadow: The period of shadow mode that it is in, as in sync_shadow_periods.
     """
@@ -64,8 +63,8 @@ class Row:
     compared_at: datetime | None = None
     hours: float | None = None
     freshness: str = ""
-    verified_through: datetime | None = None
-    is_verified: bool = False
+    certificate: Certificate | None = None
+    confirmed: int = 0
     plan: Mapping[str, Any] | None = None
     shadow: Mapping[str, Any] | None = None
     held: int = 0
@@ -125,15 +124,18 @@ def overview(site: Site, account: Account) -> tuple[Overview, Reading]:
 
     def query(warehouse: Warehouse) -> list[Row]:
         found = workflow_facts(warehouse, now)
+        with warehouse.writer(transaction=False) as con:
+            certificates = newest_certificates(con)
+            since = confirmed_since(con, certificates.values())
+        proofs = {name: (each, since.get(name, 0)) for name, each in certificates.items()}
         return [
-            _row(each, states[each.name], found, verified.get(each.name, (None, False)), files.groups, now)
+            _row(each, states[each.name], found, proofs.get(each.name, (None, 0)), files.groups, now)
             for each in files.workflows
         ]
 
     if not account.live.exists():
         rows = [Row(each.name, each.spec.target, states[each.name]) for each in files.workflows]
         return Overview(rows, files.broken, now), Reading(now, is_empty=True)
-    verified = _verified(account, files.workflows)
     rows, reading = account.read(query)
     return Overview(rows, files.broken, now), reading
 
@@ -145,30 +147,11 @@ def _state(account: Account, workflow: Workflow) -> State | None:
         return None
 
 
-def _verified(account: Account, workflows: Sequence[Workflow]) -> Mapping[str, tuple[datetime | None, bool]]:
-    """Return by workflow the time through which its sources were verified, and whether that is complete.
-
-    What was received is in the warehouse only: while a run writes, the result of the last page remains.
-    """
-    days = account.settings.verify_days
-
-    def read() -> dict[str, tuple[datetime | None, bool]]:
-        with account.live.writer(transaction=False) as con:
-            made = [each for each in workflows if has_table(con, each.mart)]
-            shared: dict[str, Rows] = {}
-            found = [(each.name, read_verification(con, each, days, shared)) for each in made]
-        return {name: (each.through, each.is_complete) for name, each in found}
-
-    with suppress(TimeoutError):
-        account.verified = account.kept(("verified",), account.live, read)
-    return account.verified
-
-
 def _row(
     workflow: Workflow,
     state: State | None,
     found: Mapping[str, Any],
-    verified: tuple[datetime | None, bool],
+    proof: tuple[Certificate | None, int],
     groups: Any,
     now: datetime,
 ) -> Row:
@@ -191,8 +174,8 @@ def _row(
         compared_at=compared,
         hours=hours,
         freshness="" if not hours or not (state and state.active) else "late" if is_late else "fresh",
-        verified_through=verified[0],
-        is_verified=verified[1],
+        certificate=proof[0],
+        confirmed=proof[1],
         plan=one("plan"),
         shadow=one("shadow"),
         held=sum(each.records for each in causes),

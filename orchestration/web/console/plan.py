@@ -41,6 +41,7 @@ class PlanPage:
         conflicts: Records that an undo leaves as they are.
         is_kept: Whether its rows still exist.
         is_hidden: Whether values are hidden.
+        sealed: Why values cannot be decrypted; blank if they can.
     """
 
     plan: Mapping[str, Any]
@@ -57,6 +58,7 @@ class PlanPage:
     conflicts: int = 0
     is_kept: bool = True
     is_hidden: bool = False
+    sealed: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +110,8 @@ def _page(
     total = con.execute(f"select count(*) from {found}", values).fetchall()[0][0]
     counts, codes, fields, conflicts = account.kept(("facets", row["plan_id"]), warehouse, lambda: facets(con, stored))
     names = pl.Series("name", [called.get(each) for each in keys], pl.String)
-    writes, is_hidden = planned_writes(rows.with_columns(names), warehouse)
+    writes, sealed = planned_writes(rows.with_columns(names), warehouse)
+    is_hidden = hides or bool(sealed)
     parents = {key: called.get(parent) or "" for key, parent in zip(keys, above, strict=True)}
     return PlanPage(
         row, now, problem, newer,
@@ -121,6 +124,7 @@ def _page(
         total=total,
         conflicts=conflicts,
         is_hidden=is_hidden,
+        sealed=sealed,
     )  # fmt: skip
 
 

@@ -45,16 +45,11 @@ class Reading:
 
 @dataclass
 class Account:
-    """One account's warehouse, as the pages use it.
-
-    Attributes:
-        verified: The last known verification of each workflow: time, and whether it is complete.
-    """
+    """One account's warehouse, as the pages use it."""
 
     settings: MillpondSettings
     live: Warehouse
     published: Warehouse
-    verified: Mapping[str, tuple[datetime | None, bool]] = field(default_factory=dict)
     _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     @classmethod

@@ -154,6 +154,27 @@ def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunn
     assert first["1"][0] == "deactivate"
 
 
+def test_a_record_that_is_held_back_stays_with_the_workflow_that_delivered_it(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Neither reported nor deactivated by the file of another subsidiary."""
+    specs = {
+        "of_2": one_source(select={"subsidiary": "2"}, lifecycle=ALL_OFF),
+        "of_3": one_source(select={"subsidiary": "3"}),
+    }
+
+    def run(name: str, long_name: str = "Company 3") -> dict[str, tuple[str, str]]:
+        precoro.stage(customer("1"), customer("3", company_name=long_name, subsidiary_id="3", subsidiary_ids=["3"]))
+        precoro.name, precoro.spec = name, specs[name]
+        return precoro.run()
+
+    run("of_2")
+    assert run("of_3") == {"1": ("skipped", "other_workflow"), "3": ("create", "new")}  # `out_of_scope: report`
+    assert run("of_3", "x" * 300)["3"] == ("quarantined", "too_long")
+    assert run("of_2", "x" * 300)["3"] == ("skipped", "other_workflow")
+    assert all(row["enable"] for row in sandbox.precoro.options() if row["external_id"])
+
+
 def test_the_values_of_a_record_that_another_workflow_created_are_left_alone(
     precoro: WorkflowRunner, sandbox: Sandbox
 ) -> None:

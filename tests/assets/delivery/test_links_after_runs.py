@@ -24,6 +24,7 @@ from tests.assets.delivery.builders import (
     link,
     links,
     mart,
+    one_source,
     option_tree,
     suite_customers,
     target_state,
@@ -186,6 +187,16 @@ def test_a_record_that_a_run_created_is_not_linked_to_another_one(
     assert suiteprojects.run()["1"] == ("unchanged", "identical")
     with suiteprojects.warehouse.writer(transaction=False) as con:
         assert dict(read_links(con, "flow").select("source_id", "target_id").rows())["1"] == str(other)
+
+
+def test_a_record_whose_key_is_in_the_target_is_not_linked_to_a_new_one(precoro: WorkflowRunner) -> None:
+    """The key comes before a person's link, so that the link would have no effect."""
+    precoro.spec = one_source()
+    precoro.stage(customer("1")).run()
+    precoro.plan("found by its key")
+
+    with pytest.raises(SyncError, match=r"already carries our key for customers 1; clear the key there"):
+        decide(precoro, "1", None)
 
 
 @pytest.mark.long

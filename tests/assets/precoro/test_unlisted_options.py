@@ -185,6 +185,23 @@ def test_an_option_that_was_deleted_before_its_record_became_inactive_is_looked_
     assert company.tree().keys() == {"1", "2"}
 
 
+def test_an_option_is_not_looked_up_for_a_record_that_precoro_would_reject(company: Company) -> None:
+    """It cannot be made again before the name is shorter, and each look-up is a request that a quota counts."""
+    company.netsuite(customer("1"), projects=FAMILY).run()
+    company.sandbox.precoro.remove_option(company.options()["1"]["option_id"])
+    company.sandbox.clock.sleep(120)
+    company.netsuite(customer("1", company_name="x" * 257), projects=FAMILY)
+    writes = len(company.writes())
+
+    decisions = company.run()
+
+    assert decisions["1"] == ("quarantined", "too_long")
+    assert {decisions[key] for key in ("11", "12")} == {("blocked", "parent_missing")}
+    assert len(company.writes()) == writes
+    company.netsuite(customer("1"), projects=FAMILY).run()
+    assert company.tree().keys() == {"1", "11", "12"}
+
+
 @pytest.mark.long
 def test_an_option_that_a_listing_lacks_is_looked_up_before_it_is_made_again(company: Company) -> None:
     """The listing shows a disabled option of others, and new ones only after an hour; one was deleted manually."""

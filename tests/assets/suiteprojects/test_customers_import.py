@@ -20,6 +20,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.target_registry import TARGETS
 from resources.clock import utc_now
+from resources.errors import RequestRejectedError
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
@@ -491,7 +492,7 @@ def test_a_missing_or_inactive_custom_field_stops_the_run_before_anything_is_sen
     importer.spp.add_custom_field("customer", "dormant", active="0")
     for name in ("dormant__c", "absent__c"):
         importer.use({"field": name, "value": "x"})
-        with pytest.raises(ValueError, match=f"{name}.*must be active"):
+        with pytest.raises(RequestRejectedError, match=f"{name}.*must be active"):
             importer.plan(customer("1"))
     assert importer.records() == []
 

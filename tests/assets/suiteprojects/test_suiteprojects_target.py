@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target, Verdict, Write
 from assets.suiteprojects.target import SuiteProjectsTarget
-from resources.errors import CredentialsError, QuotaExhaustedError
+from resources.errors import CredentialsError, QuotaExhaustedError, RequestRejectedError
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -71,9 +71,11 @@ def test_an_empty_account_has_an_empty_target_state(customers: SuiteProjectsTarg
 
 
 def test_a_missing_field_is_named(customers: SuiteProjectsTarget) -> None:
-    """This happens before anything is read or sent."""
-    with pytest.raises(ValueError, match="region__c"):
-        customers.read(["region__c"])
+    """This happens before anything is read or sent; an apply and a real-time run end with its text, as a run does."""
+    text = "suiteprojects.Customer has no field region__c; add what is missing to the account"
+    for read in (lambda: customers.read(["region__c"]), lambda: customers.find(["1"], ["region__c"])):
+        with pytest.raises(RequestRejectedError, match=text):
+            read()
 
 
 def test_a_create_is_confirmed_with_the_services_record(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:

@@ -78,7 +78,6 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def raw(warehouse: Warehouse, empty_file: Path) -> RawTables:
     """Every raw table, empty."""
-    warehouse.folder.mkdir(parents=True)
     shutil.copy(empty_file, warehouse.file)
     return RawTables(warehouse)
 
@@ -387,7 +386,9 @@ def test_a_missing_raw_table_stops_only_the_tables_that_read_it(raw: RawTables) 
     departments = run(raw.warehouse, "stg_netsuite__departments")
 
     failed = next(failed_assets(event) for event in customers.all_events if event.is_step_failure)
-    assert "raw_netsuite__addresses, which do not exist yet" in failed["stg_netsuite__customers"]
+    assert (
+        "raw_netsuite__addresses, which does not exist yet; materialize it first" in failed["stg_netsuite__customers"]
+    )
     assert departments.success
 
 

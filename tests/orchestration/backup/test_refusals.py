@@ -126,7 +126,7 @@ CASES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "an endless size": (with_size(float("inf")), "manifest.json is damaged"),
     "a size that no float holds": (with_size(10**400), "manifest.json is damaged"),
     "a negative size": (with_size(-5), "manifest.json is damaged"),
-    "more than the disk has": (with_size(1 << 60), "GB free"),
+    "more than the disk has": (with_size(1 << 60), "MB free"),
     "a time of another zone": (with_facts(made_at="2026-01-01T00:00:00+05:00"), "manifest.json is damaged"),
     "a time to come": (with_facts(made_at="9999-12-31 23:59:59"), "made in the future"),
     "no warehouse": (

@@ -5,11 +5,15 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from assets.delivery.ledger.certificates import Certificate, append
 from assets.delivery.ledger.tables import ensure_ledger
+from orchestration.configuration.settings import MillpondSettings
+from orchestration.web.console.routes import console
 from tests.orchestration.cli.test_main import run_command
 from tests.orchestration.conftest import Home
+from tests.orchestration.web.test_console_pages import no_dagster
 
 CUSTOMERS, PROJECTS = "suiteprojects__customers", "suiteprojects__projects"
 THROUGH, NOW = datetime(2026, 11, 17, 5, 45), datetime(2026, 11, 17, 8, 0)  # noqa: DTZ001 - as the warehouse's times
@@ -71,9 +75,9 @@ def test_certificates_are_printed_with_what_bounds_them(capsys: pytest.CaptureFi
 
 
 def test_what_was_confirmed_since_the_certificate_is_counted(
-    certified: Home, capsys: pytest.CaptureFixture[str]
+    certified: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A record that was resent is pending, or wrong, until the next run reads it back: the certificate says so."""
+    """A record that was resent is pending, or wrong, until the next run reads it back: every form of it says so."""
     with certified.warehouse.writer() as con:
         con.executemany(
             "insert into sync_unverified (workflow, source, source_id, kind) values (?, 'customers', ?, ?)",
@@ -99,8 +103,16 @@ def test_what_was_confirmed_since_the_certificate_is_counted(
 
     documents = json.loads(output.out)["certificates"]
     assert {each["workflow"]: each["confirmed_since"] for each in documents} == {CUSTOMERS: 1, PROJECTS: 0}
-    printed = run_command(capsys, "certificate", CUSTOMERS).out
-    assert "sent and confirmed since: 1 pending or wrong record; the next run reads back what was sent" in printed
+    text = "ent and confirmed since: 1 pending or wrong record; the next run reads back what was sent"
+    page = tmp_path / "certificate.html"
+    assert text in run_command(capsys, "certificate", CUSTOMERS, "--html", str(page)).out
+    assert page.read_text().count(text) == 1
+    with TestClient(console(MillpondSettings(), no_dagster)) as client:
+        shown = client.get("/console/certificates").text
+        overview = client.get("/console/").text
+    assert "1 confirmed since" in overview
+    assert shown.count(text) == 1
+    assert shown.count("An earlier one reached") == 1  # only where nothing is proven now
 
 
 def test_a_certificate_is_a_document_and_a_page(

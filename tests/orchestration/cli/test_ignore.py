@@ -52,6 +52,20 @@ def test_a_record_is_ignored_listed_and_counted_again(held: Home, capsys: pytest
     assert run_command(capsys, "ignore").lines[-1] == "no record is ignored"
 
 
+def test_a_record_that_no_workflow_holds_back_names_them_all(held: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error named one of them, although none has decided on the record yet."""
+    until = f"{utc_now(held.sandbox.clock).date() + timedelta(days=30)}"
+    with held.warehouse.writer() as con:
+        con.execute("insert into lineage_columns by name select 'precoro__options' as workflow, source_table from"
+                    " lineage_columns limit 1")  # fmt: skip
+        con.execute("delete from sync_decisions")
+
+    done = run_command(capsys, "ignore", "107", "--until", until, "--reason", "x")
+
+    text = f"none of precoro__options, {WORKFLOW} holds any of these records back now; there is nothing to ignore"
+    assert (done.code, text in " ".join(done.lines)) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

@@ -96,7 +96,13 @@ def test_a_record_can_be_linked_to_none_of_its_matches(
     assert planned(home)[key][0] == "create"
 
 
-@pytest.mark.parametrize(("target", "text"), [("99999", "no record 99999"), ("taken", "is linked to customers")])
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("99999", "no record 99999"),
+        ("taken", "if that is wrong, clear our key there"),
+    ],
+)
 def test_an_impossible_link_is_an_error(
     synced: Home, capsys: pytest.CaptureFixture[str], target: str, text: str
 ) -> None:

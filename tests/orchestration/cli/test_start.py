@@ -52,6 +52,22 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("command", ["restore", "validate"])
+def test_a_home_that_cannot_be_used_is_named_by_commands_that_need_no_files(
+    elsewhere: Path, run: Call, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A restore may repair files, and a check of workflow files reads none, but both write in the home."""
+    (elsewhere / "home").write_text("")
+    monkeypatch.setenv("MILLPOND_HOME", str(elsewhere / "home"))
+
+    output = run(command, *(["none.tar.gz"] if command == "restore" else []))
+
+    assert (
+        output.code,
+        "is not a folder; move it away, or set MILLPOND_HOME" in " ".join((output.out + output.err).split()),
+    ) == (2, True)
+
+
 @pytest.mark.parametrize("command", [each for each in ALL if each not in WITHOUT_RECORDS | SERVICES])
 def test_a_sandbox_that_was_never_filled_is_an_error(elsewhere: Path, run: Call, command: str) -> None:
     """A job that was started in another folder finds no .env; it must not succeed on an account without records."""

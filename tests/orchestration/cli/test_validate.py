@@ -251,6 +251,8 @@ def test_one_part_of_an_account_may_be_named_in_two_ways(
     found = [*overlaps(flows, _part)]
 
     assert [same in text for text in found] == [True] * bool(same)
+    off = Workflow("b", one_source(target=target, options=other, active=False))
+    assert not [*overlaps([flows[0], off], _part)]
 
 
 def test_mapped_columns_are_looked_up_in_the_account(seeded: Home) -> None:

@@ -214,6 +214,24 @@ def test_a_waiting_plan_can_still_be_sent_but_not_one_that_was_modified(
                     opened(rows, stored, Cipher(keys))
 
 
+@pytest.mark.parametrize("key", ["", Fernet.generate_key().decode()], ids=["none", "another"])
+def test_a_plan_of_another_key_stops_a_rename_before_it_begins(
+    named: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    """It could not be signed under the new name, so that it would be lost though its key is not."""
+    with named.warehouse.writer() as con:
+        save_plan(con, OLD, Cipher(Fernet.generate_key().decode()), "sealed")
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", key)
+
+    assert millpond("rename", OLD, NEW) == 2
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "plan sealed: customers 7: encrypted" in printed
+    assert "to the key that encrypted it" in printed or "set the key that encrypted it" in printed
+    assert "`millpond reject sealed`" in printed
+    assert (MillpondSettings().workflows / OLD).exists()
+
+
 @pytest.mark.long
 def test_a_name_that_cannot_be_used_changes_nothing(named: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """Each is one line with the reason."""

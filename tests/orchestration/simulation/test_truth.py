@@ -74,6 +74,20 @@ def test_a_certificate_must_not_claim_a_record_that_is_not_so(
     assert lies(simulation, NOON, records) == 1
 
 
+@pytest.mark.parametrize("was_read", [True, False])
+def test_no_certificate_speaks_of_a_record_that_netsuite_never_showed(simulation: Simulation, was_read: bool) -> None:  # noqa: FBT001
+    """Of one that it showed before, it does."""
+    simulation.truth.versions[KEY] = [version()]
+    with simulation.world.warehouse.writer() as con:
+        append(con, Certificate(workflow=PRECORO, certified_at=NOON, run_id="night", verified_through=NOON))
+        con.execute("create table raw_netsuite__customers as select ? as id", ["1001" if was_read else "2"])
+    world, truth, verdicts = simulation.world, simulation.truth, simulation.verdicts
+
+    check_certificates(world, truth, verdicts, "night", {}, "day 1", {("customers", "1001")})
+
+    assert verdicts.of("certificates").broken == was_read
+
+
 def test_a_certificate_without_a_time_claims_nothing(simulation: Simulation) -> None:
     """It is evidence for neither side."""
     simulation.truth.versions[KEY] = [version()]

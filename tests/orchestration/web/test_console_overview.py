@@ -1,12 +1,13 @@
 """The overview has, for each workflow, everything that says whether it runs: compared with the ledger's rows."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
 from jinja2 import Environment
 from starlette.testclient import TestClient
 
+from assets.delivery.ledger.certificates import Certificate, append
 from assets.delivery.ledger.shadows import Shadow, begin_shadow
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.configuration.settings import MillpondSettings
@@ -113,6 +114,22 @@ def test_the_page_names_all_of_it(delivered: Home) -> None:
         f"/console/runs/run%20{RUNS}",
     ):  # fmt: skip
         assert each in text.replace(f"runs/run {RUNS}", f"runs/run%20{RUNS}"), each
+
+
+def test_the_overview_and_the_page_of_the_certificates_agree(home: Home) -> None:
+    """Both show what is proven, not what was read."""
+    through = datetime(2026, 11, 17, 5, 45)  # noqa: DTZ001 - as the warehouse's times
+    with home.warehouse.writer() as con:
+        ensure_ledger(con)
+        append(con, Certificate(workflow=CUSTOMERS, certified_at=through, verified_through=through, pending=5, wrong=2))
+        append(con, Certificate(workflow="suiteprojects__projects", certified_at=through, reason="not read"))
+    with TestClient(console(MillpondSettings(), no_dagster)) as client:
+        first, second = client.get("/console/").text, client.get("/console/certificates").text
+    for shown in (first, second):
+        assert "2026-11-17 05:45" in shown
+        assert shown.count("nothing is proven") == 1
+    assert "5 pending" in first
+    assert "2 wrong" in first
 
 
 def test_a_workflow_in_shadow_mode_says_so_and_leads_to_its_parity(delivered: Home) -> None:

@@ -25,10 +25,11 @@ from orchestration.web.console.beside_dagster import BesideDagster
 from orchestration.web.guesses import CLIENTS, Guesses
 from orchestration.web.identity import Role
 from orchestration.web.serve_ui import _is_taken, _print_ready, _ready_lines, _responds
-from orchestration.web.sessions import SESSION_S
+from orchestration.web.sessions import SESSION_S, Sessions
 from orchestration.web.sign_in import SignIn
 from orchestration.web.users import Users
 from orchestration.web.webserver import sign_in_token
+from resources.clock import WallClock, steady
 
 TOKEN = "the-token"
 HERE = "http://localhost:3000"
@@ -267,8 +268,9 @@ def test_the_cookie_is_protected_and_expires(visitor: TestClient) -> None:
 
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
-    assert abs(int(until) - time.time() - SESSION_S) < 60
-    for forged in (f"{int(until) + 9999}.{signature}", f"{int(time.time()) - 1}.{signature}", f"{until}.", "", "x.y"):
+    now = steady(WallClock()).seconds
+    assert abs(int(until) - now - SESSION_S) < 60
+    for forged in (f"{int(until) + 9999}.{signature}", f"{int(now) - 1}.{signature}", f"{until}.", "", "x.y"):
         visitor.cookies.clear()
         assert visitor.get("/", headers={"Cookie": f"{COOKIE}={forged}"}).status_code == 401, forged
 
@@ -421,3 +423,28 @@ def test_every_path_of_a_request_reaches_an_application(path: str) -> None:
     asyncio.run(app({"type": "http", "method": "OPTIONS", "path": path}, nothing, nothing))  # type: ignore[arg-type]
 
     assert reached == [{"/console": "console", "/docs": "guide"}.get(path, "dagster")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": HERE, "Sec-Fetch-Site": "cross-site"}, {"Origin": HERE, "Sec-Fetch-Site": "same-site"},
+        {"Origin": HERE.replace("http", "app")},
+    ],
+)  # fmt: skip
+def test_a_page_of_another_scheme_of_this_host_is_another_site(visitor: TestClient, headers: dict[str, str]) -> None:
+    """Whoever is on the way may serve the host without TLS, and its name and port are the same."""
+    sign_in(visitor)
+    assert visitor.post("/runs", headers={"Origin": HERE, "Sec-Fetch-Site": "same-origin"}).status_code == 200
+    assert visitor.post("/runs", headers=headers).status_code == 403
+
+
+def test_a_session_ends_after_its_time_whatever_the_clock_is_set_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was a year ahead at the sign-in and is corrected does not make it last for a year."""
+    sessions, steadily = Sessions(), time.clock_gettime
+    session = sessions.session("ada", "credential")
+    for hours, is_valid in ((11, True), (13, False)):
+        monkeypatch.setattr(
+            "resources.clock.time.clock_gettime", lambda which, hours=hours: steadily(which) + hours * 3600
+        )
+        assert sessions.is_valid("session", session, "credential") is is_valid

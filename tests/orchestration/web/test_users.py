@@ -162,6 +162,20 @@ def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
     assert seconds(unknown) > seconds(known) / 3
 
 
+def test_a_one_time_password_of_a_clock_that_was_ahead_is_expired(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is corrected by a year does not accept it for a year; an hour is no matter."""
+    expired, now = [], time.time
+    for ahead in (3500, 365 * 86400):
+        monkeypatch.setattr("orchestration.web.users.time", lambda ahead=ahead: now() + ahead)
+        users.add(f"eve{ahead}", Role.VIEWER)
+        monkeypatch.setattr("orchestration.web.users.time", now)
+        user = users.find(f"eve{ahead}")
+        expired.append(user is not None and user.is_expired)
+    assert expired == [False, True]
+
+
 def test_an_unknown_user_a_wrong_and_an_expired_password_look_the_same(
     app: SignIn, users: Users, monkeypatch: pytest.MonkeyPatch
 ) -> None:

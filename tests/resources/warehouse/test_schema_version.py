@@ -9,6 +9,12 @@ from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    """Return a warehouse without a file."""
+    return Warehouse(tmp_path / "warehouse")
+
+
 def any_version(warehouse: Warehouse) -> Warehouse:
     """The same warehouse, as an upgrade opens it."""
     return Warehouse(warehouse.folder, any_version=True)

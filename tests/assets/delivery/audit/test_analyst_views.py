@@ -257,6 +257,26 @@ def test_without_workflows_the_views_are_empty(ledger: duckdb.DuckDBPyConnection
         assert ledger.execute(f"from {name}").fetchall() == []
 
 
+def test_a_run_that_died_found_no_edits(ledger: duckdb.DuckDBPyConnection) -> None:
+    """It left no decision: the one before its attempt is of the run before, which found the edit."""
+    image = '[{"field": "name", "before": "Edited", "after": "Ours"}]'
+    ledger.execute(
+        "insert into sync_decisions (workflow, source, source_id, action, reason, from_run, from_position)"
+        " values ('sp', 'customers', '1', 'update', 'edited in the target since: name', 'ended', 1)"
+    )
+    for position, (run_id, state) in enumerate([("ended", "finished"), ("died", "died")], start=2):
+        ledger.execute("insert into sync_runs (run_id, workflow, state) values (?, 'sp', ?)", [run_id, state])
+        ledger.execute(
+            "insert into sync_attempts (workflow, source, source_id, run_id, state, action, position, image)"
+            " values ('sp', 'customers', '1', ?, 'intent', 'update', ?, ?)",
+            [run_id, position, image],
+        )
+    ledger.execute(expanded(ledger, sql.statement("analytics", "edited_by_hand").text))
+
+    found = ledger.execute("select found_by, field, before, after from edited_by_hand").fetchall()
+    assert found == [("ended", "name", "Ours", "Edited")]
+
+
 @pytest.mark.long
 def test_a_preview_knows_near_duplicates(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """As the plan does: a space at the end of a nickname is not a new record."""

@@ -83,7 +83,7 @@ def test_a_chain_of_parents_ends_with_the_record_that_a_person_can_change(con: d
     assert found == dict.fromkeys(["10", "11", "12"], ("1", "flag_not_set"))
 
 
-def test_of_two_workflows_with_the_parent_the_own_one_counts(con: duckdb.DuckDBPyConnection) -> None:
+def test_of_two_workflows_with_the_parent_the_records_own_counts(con: duckdb.DuckDBPyConnection) -> None:
     """The workflow itself comes before those that it needs."""
     own, other = (planned("1", "quarantined", code, source="customers") for code in ("name_too_long", "flag_not_set"))
     replace_table(con, "plan_above", pl.DataFrame([other], schema=PLAN))

@@ -8,18 +8,22 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.audit.plan_review import PlanReview, review_plan
+from assets.delivery.chain.checkpoints import last_checkpoint
+from assets.delivery.chain.seal import seal
 from assets.delivery.ledger.shadows import Shadow, begin_shadow
 from assets.delivery.schemas import PARENT
 from assets.precoro.target import OptionTarget
 from orchestration.cli.plan_output import print_reviews, write_files
+from orchestration.key_check import check_keys
 from resources.clock import utc_now
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
+from resources.signing import Signer
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import customer, project
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
-KEY = Fernet.generate_key().decode()
+KEY, OTHER_KEY = (Fernet.generate_key().decode() for _ in range(2))
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,16 @@ def test_an_encrypted_plan_has_no_values_without_its_key(edited: tuple[WorkflowR
     assert found.is_hidden
     assert (found.writes[1].name, found.writes[1].fields[0].after) == ("Acme & Co", None)
     assert found.writes[0].fields == []
+
+
+@pytest.mark.parametrize(("key", "fix"), [("", "set MILLPOND_ENCRYPTION_KEY to the key"), (OTHER_KEY, "set the key")])
+def test_a_plan_that_cannot_be_decrypted_is_not_said_to_be_sent(
+    edited: tuple[WorkflowRunner, str], key: str, fix: str
+) -> None:
+    """The old key was removed too early: no command sends the plan, and the reason names a record and what to set."""
+    command, text = review(edited, key=key).how_to_send
+
+    assert (command, text.startswith("cannot be sent: customers "), fix in text) == ("", True, True)
 
 
 def test_a_moved_record_is_shown_with_the_names_of_both_parents(
@@ -151,3 +165,43 @@ def test_a_plan_in_shadow_mode_names_no_command_that_sends_it(edited: tuple[Work
 
     assert (command, "`millpond shadow stop flow`" in text) == ("", True)
     assert review(edited).how_to_send[0] == f"millpond apply {plan_id}"
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (KEY, []),
+        (f"{OTHER_KEY},{KEY}", [(True, "an older key is still needed for 1 plan", "")]),
+        (f"{KEY},{OTHER_KEY}", [(True, "no plan that waits needs an older key", "")]),
+        (
+            OTHER_KEY,
+            [
+                (False, "1 plan cannot be sent: customers 1: encrypted with another", "or `millpond reject`"),
+                (False, "the ledger's last checkpoint is signed with the key", "set MILLPOND_LEDGER_KEY to it"),
+            ],
+        ),
+        (
+            "",
+            [
+                (False, "1 plan cannot be sent: customers 1: encrypted, but no key is set", "or `millpond reject`"),
+                (False, "the ledger's last checkpoint is signed with the key", "set MILLPOND_LEDGER_KEY to it"),
+            ],
+        ),
+    ],
+)
+def test_the_doctor_says_which_keys_are_still_needed(
+    edited: tuple[WorkflowRunner, str], monkeypatch: pytest.MonkeyPatch, key: str, expected: list[tuple[bool, str, str]]
+) -> None:
+    """An old key is removed once nothing needs it; one that was removed too early is named."""
+    runner, _ = edited
+    with runner.warehouse.writer() as con:
+        if last_checkpoint(con) is None:
+            seal(con, Signer(KEY), utc_now(runner.clock), {})
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", key)
+    monkeypatch.setenv("MILLPOND_LEDGER_KEY", key)
+
+    with runner.warehouse.writer(transaction=False) as con:
+        found = list(check_keys(con))
+    assert len(found) == len(expected)
+    for each, (passed, begins, fix) in zip(found, expected, strict=True):
+        assert (each.passed, each.found.startswith(begins), fix in each.fix) == (passed, True, True), each

@@ -3,10 +3,13 @@
 The records are staged without NetSuite, so that no value was read of it: nothing is called identical here.
 """
 
+import pytest
+
 from assets.delivery.audit.reconcile import EDITED, NEVER_RAN, NORMALIZED, PENDING, Reconciliation, reconcile
 from assets.delivery.mart.build import make_mart
 from assets.delivery.mart.current_state import read_target_state
 from assets.delivery.run_context import RunContext
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.warehouse.tables import ensure_table
@@ -50,6 +53,17 @@ def test_an_edit_in_the_target_is_explained(precoro: WorkflowRunner, sandbox: Sa
     assert found.explained == {EDITED: 1}
     assert found.examples == {EDITED: ["1"]}
     assert found.unexplained == {}
+
+
+@pytest.mark.parametrize("below", ["2", None])
+def test_a_record_that_a_person_moved_is_an_edit(precoro: WorkflowRunner, sandbox: Sandbox, below: str | None) -> None:
+    """At the top level it was called equal, below another record normalized by the target."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
+    ids = {row["external_id"]: row["option_id"] for row in sandbox.precoro.options()} | {None: None}
+    sandbox.precoro.edit_option(ids["100"], parent_id=ids[below])
+
+    assert reconciled(precoro).explained == {EDITED: 1}
 
 
 def test_changes_in_netsuite_after_the_last_run_are_explained(precoro: WorkflowRunner) -> None:

@@ -7,6 +7,7 @@ import pytest
 from assets.delivery.diff.decide import decide
 from assets.delivery.diff.records import Records
 from assets.delivery.schemas import PARENT, TargetShape
+from assets.delivery.target import TOP
 from tests.assets.delivery.builders import (
     OPTION_ROWS,
     actual,
@@ -95,6 +96,26 @@ def test_a_child_without_a_parent_moves_to_the_top() -> None:
     top = desired("100", source="projects")
 
     assert changes(plan_rows([top], [actual("902", "100", parent_id="901")])[0]) == {PARENT: ("901", None)}
+
+
+def test_a_record_at_the_top_moves_below_its_new_parent() -> None:
+    """It was confirmed without a parent, and the target shows none: it was called identical, and stayed there."""
+    at_the_top = link("100", "902", source="projects")
+
+    plan = plan_rows([desired(), below("100", "1")], [actual(), actual("902", "100")], [link(), at_the_top])
+
+    assert changes(plan[1]) == {PARENT: (None, "901")}
+
+
+def test_a_record_that_the_target_shows_at_the_top_was_moved() -> None:
+    """It was confirmed below its parent; what is at the top in NetSuite as well has not moved."""
+    confirmed = link("100", "902", source="projects", parent_target_id="901")
+    there = [actual(), actual("902", "100", parent_id=TOP)]
+
+    plan = plan_rows([desired(), below("100", "1")], there, [link(), confirmed])
+
+    assert changes(plan[1]) == {PARENT: (None, "901")}
+    assert actions(plan_rows([desired(), desired("100", source="projects")], there)) == [("unchanged", "identical")] * 2
 
 
 def test_parents_of_records_without_mapped_parents_are_left_alone() -> None:

@@ -253,21 +253,34 @@ def test_an_edit_of_a_record_that_is_inactive_on_both_sides_is_drift(edited: Wor
     assert drift(edited) == [("left", "company")]
 
 
+def test_an_edit_stays_drift_if_netsuite_switches_the_record_off_as_well(
+    edited: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The next run called it ended, because the link was confirmed again with the edited value."""
+    edit_customer(sandbox, active="")
+    edited.stage(customer("1", is_inactive=True))
+
+    for _ in range(2):
+        assert edited.run() == {"1": ("unchanged", "inactive")}
+        assert drift(edited) == [("left", "company")]
+
+
 @pytest.mark.parametrize(
     ("drift", "expected"), [("restore", ("update", "drift")), ("report", ("unchanged", "drift_reported"))]
 )
+@pytest.mark.parametrize("below", ["2", None])
 def test_a_record_that_was_moved_manually_is_drift(
-    precoro: WorkflowRunner, sandbox: Sandbox, drift: str, expected: tuple[str, str]
+    precoro: WorkflowRunner, sandbox: Sandbox, below: str | None, drift: str, expected: tuple[str, str]
 ) -> None:
-    """It was called a normalization by the target, and stayed where it was."""
+    """Also to the top level, where it was called identical; elsewhere it was called a normalization by the target."""
     sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
     precoro.spec = precoro.spec.model_copy(update={"drift": drift})
     precoro.stage(customer("1"), customer("2"), below=(project("100"),)).run()
-    ids = {row["external_id"]: row["option_id"] for row in sandbox.precoro.options()}
+    ids = {row["external_id"]: row["option_id"] for row in sandbox.precoro.options()} | {None: None}
     sandbox.clock.sleep(120)
-    sandbox.precoro.edit_option(ids["100"], parent_id=ids["2"])
+    sandbox.precoro.edit_option(ids["100"], parent_id=ids[below])
 
     assert precoro.run()["100"] == expected
 
     (row,) = [row for row in sandbox.precoro.options() if row["external_id"] == "100"]
-    assert row["parent_id"] == ids["1" if drift == "restore" else "2"]
+    assert row["parent_id"] == ids["1" if drift == "restore" else below]

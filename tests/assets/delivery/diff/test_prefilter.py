@@ -29,7 +29,7 @@ from assets.delivery.schemas import (
 )
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.spec.workflow_spec import WorkflowSpec
-from assets.delivery.target import TargetField
+from assets.delivery.target import TOP, TargetField
 from resources.warehouse.tables import insert_frame, read_frame, replace_table
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import (
@@ -166,6 +166,11 @@ CHILD = below("2", "1")
         ([desired(), CHILD], [PARENT, actual("902", "2", parent_id="903")], [], [True, "update"]),
         ([desired(), CHILD], [PARENT, actual("902", "2")],
          [link("2", "902", source="projects", parent_target_id="903")], [True, "update"]),
+        ([desired(), CHILD], [PARENT, actual("902", "2")], [link("2", "902", source="projects")], [True, "update"]),
+        ([desired(), CHILD], [PARENT, actual("902", "2", parent_id=TOP)],
+         [link("2", "902", source="projects", parent_target_id="901")], [True, "update"]),
+        ([desired(source="projects")], [actual(parent_id=TOP)], [], [True]),
+        ([desired(**RETIRE)], [actual(**INACTIVE, parent_id=TOP)], [], [True]),
         ([desired(name="New"), CHILD], [PARENT, actual("902", "2", parent_id="901")], [], ["update", "unchanged"]),
         ([desired(**RETIRE), CHILD], [actual(**INACTIVE), actual("902", "2")], [], [True, "deactivate"]),
         ([desired(**SKIP), CHILD], [actual("902", "2")], [], [True, "blocked"]),
@@ -298,7 +303,7 @@ def actual_row(draw: st.DrawFn, row: dict[str, Any], target_id: str, there: Rows
     key = draw(st.sampled_from([None, "1", "crm"])) if draw(RARE) else row["source_id"]
     inactive = (row["disposition"] == "retire") != draw(RARE)
     above = [each["target_id"] for each in there if each["external_id"] == row["parent_source_id"]]
-    parent_id = draw(st.sampled_from([None, "999"])) if draw(RARE) else (above or [None])[0]
+    parent_id = draw(st.sampled_from([None, TOP, "999"])) if draw(RARE) else (above or [None])[0]
     name = draw(NAMES) if draw(RARE) else row["name"]
     return actual(target_id, key, name=name, parent_id=parent_id, **(INACTIVE if inactive else {}))
 

@@ -20,7 +20,7 @@ from assets.delivery.ledger.versions import NO_KEYS, Kept, keep_versions, mark_u
 from assets.delivery.mart.versions import keep_mart
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import TARGET_STATE_COLUMNS
+from assets.delivery.target import TARGET_STATE_COLUMNS, TOP
 from assets.warehouse.retention import prune
 from orchestration.renaming.tables import rename_in_warehouse, traces
 from resources.encryption import Cipher
@@ -95,6 +95,16 @@ def of_mart(source_id: str, name: str | None = "Acme", city: str | None = "Bern"
     row = dict.fromkeys(MART_COLUMNS) | {"source": "customers", "source_id": source_id, "disposition": "deliver"}
     row |= {"level": 1, "source_hash": f"{name} {city}", "payload_hash": f"{name} {city}"}
     return {**row, "name": name, "city": city, **more}
+
+
+def test_a_target_that_begins_to_show_who_is_at_the_top_has_not_changed() -> None:
+    """The same record has no second version, and no edit in the target."""
+    history = History()
+    for parent in (None, TOP):
+        history.rows["1"] = of_target("1", parent_id=parent)
+        history.read(TARGET)
+
+    assert history.versions(TARGET)["parent_id"].to_list() == [None]
 
 
 OF = {"mart": of_mart, "target": of_target}

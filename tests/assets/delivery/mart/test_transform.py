@@ -144,7 +144,7 @@ def test_a_check_box_means_the_same_as_text_and_as_a_boolean(checked: pl.Series)
     [
         ({"from": "compny_name"}, "has no column compny_name"),
         ({"sql": "upper(compny_name)"}, "has no column compny_name"),
-        ({"from": "custentity_new"}, "has no column custentity_new yet; `millpond plan flow` reads it"),
+        ({"from": "custentity_new"}, "has no column custentity_new yet; `millpond plan flow` reads from NetSuite"),
         ({"sql": "company_name +"}, r"flow.customers.x: `company_name \+`"),
         ({"sql": "no_such_function(email)"}, "flow.customers.x: .*no function `no_such_function`"),
         ({"sql": "(select 1)"}, "flow.customers.x: .*subqueries are not supported"),
@@ -166,7 +166,7 @@ def test_a_mapping_error_names_the_workflow_and_the_field(row: dict[str, Any], e
         ({"where": "compny_name = 'x'"}, "has no column compny_name"),
         ({"where": "email ="}, "flow.customers.where: `email =`"),
         ({"where": "email"}, "flow.customers: the mapping does not fit"),
-        ({"require_flag": "custentity_nowhere"}, "no column custentity_nowhere yet; .* the role sees it"),
+        ({"require_flag": "custentity_nowhere"}, "no column custentity_nowhere yet; .* and the role sees"),
     ],
 )
 def test_a_selection_error_names_the_workflow_and_the_column(select: dict[str, Any], expected: str) -> None:

@@ -122,7 +122,7 @@ def test_a_reference_without_the_target_state_of_its_workflow_blocks(warehouse: 
         {"source_id": "2", "action": "quarantined", "reason_code": "not_shown_in_target"},  # it may be hidden
     ],
 )
-def test_a_referred_record_without_an_outcome_blocks(warehouse: Warehouse, decision: dict[str, Any]) -> None:
+def test_a_referenced_record_without_an_outcome_blocks(warehouse: Warehouse, decision: dict[str, Any]) -> None:
     """The next run of its workflow decides on it."""
     deliver_nodes(warehouse, decision, shown=("70",))
 
@@ -130,7 +130,7 @@ def test_a_referred_record_without_an_outcome_blocks(warehouse: Warehouse, decis
 
 
 @pytest.mark.parametrize("decision", [{"source_id": "2", "action": "skipped"}, {"source_id": "2", "action": "blocked"}])
-def test_a_referred_record_that_is_known_to_be_absent_is_a_blank(
+def test_a_referenced_record_that_is_known_to_be_absent_is_a_blank(
     warehouse: Warehouse, decision: dict[str, Any]
 ) -> None:
     """Its workflow has decided, so `on_unmapped` does as well."""
@@ -139,7 +139,7 @@ def test_a_referred_record_that_is_known_to_be_absent_is_a_blank(
     assert made(warehouse, referring())["1"] == ("deliver", None, None)
 
 
-def test_a_referred_record_that_is_not_staged_is_a_blank(warehouse: Warehouse) -> None:
+def test_a_referenced_record_that_is_not_staged_is_a_blank(warehouse: Warehouse) -> None:
     """The id leads nowhere in NetSuite, and the workflow has decided on every department."""
     warehouse.replace("stg_netsuite__customers", customers(customer("1", subsidiary_id="99"), customer("2")))
     deliver_nodes(warehouse, {"source_id": "2"}, {"source_id": "3"}, shown=("70",))

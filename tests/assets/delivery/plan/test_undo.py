@@ -10,7 +10,7 @@ from resources import failpoints
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, project, suite_customers
+from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 from tests.assets.delivery.send.test_apply import parents_of
 
@@ -212,6 +212,80 @@ def test_an_undo_keeps_a_child_below_its_parent(precoro: WorkflowRunner, sandbox
 
 
 TWO = (customer("1"), customer("2"))
+
+
+def test_a_parent_stays_active_above_a_record_that_a_later_run_created(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The undo switched it off, and left the child selectable below it."""
+    precoro.stage(customer("1"), below=(project("100"),)).run()
+    precoro.stage(customer("1"), below=(project("100"), project("101", parent_project_id="100"))).run()
+    sandbox.clock.sleep(120)
+
+    (above, other) = sorted(precoro.undo("run 0").plan.to_dicts(), key=lambda row: row["source_id"])
+
+    reason = "active records of other runs are below it: projects {}; left as it is"
+    assert (above["reason_code"], above["reason"]) == ("conflict", reason.format("100"))
+    assert (other["reason_code"], other["reason"]) == ("conflict", reason.format("101"))
+
+
+def test_an_undo_does_not_switch_off_what_got_a_child_since_it_was_planned(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The child came in real time while the undo waited for approval."""
+    precoro.stage(customer("1")).run()
+    plan_id = precoro.undo("run 0").plan_id
+    precoro.stage(customer("1"), below=(project("100"),)).run()
+    sandbox.clock.sleep(120)
+
+    (row,) = precoro.apply(plan_id, "undone").decisions.to_dicts()
+
+    assert (row["action"], row["reason_code"]) == ("skipped", "stale_target")
+    assert all(each["enable"] for each in options(sandbox) if each["external_id"])
+
+
+def test_nothing_is_created_below_a_parent_that_was_undone(precoro: WorkflowRunner) -> None:
+    """It is switched off in the target; the records below wait, and say why."""
+    precoro.stage(customer("1")).run()
+    undo(precoro, "run 0")
+    below = (project("100"), project("101", parent_project_id="100"))
+
+    assert precoro.stage(customer("1"), below=below).run() == {
+        "1": ("skipped", "undone"), "100": ("blocked", "parent_missing"), "101": ("blocked", "parent_missing"),
+    }  # fmt: skip
+    reasons = precoro.table("plan_flow").filter(source_id="100")["reason"].to_list()
+    assert reasons == ["its parent was undone and is inactive in the target"]
+    assert precoro.stage(customer("1", company_name="New"), below=below).run()["100"] == ("create", "new")
+
+
+@pytest.mark.long
+def test_a_hold_ends_when_netsuite_changes_the_record_and_changes_it_back(precoro: WorkflowRunner) -> None:
+    """The run between had nothing to send: the later move was skipped as undone."""
+    home, away = project("100"), project("100", customer_id="2")
+    precoro.stage(*TWO, below=(home,)).run()
+    precoro.stage(*TWO, below=(away,)).run()
+    undo(precoro, "run 1")
+
+    assert precoro.stage(*TWO, below=(home,)).run()["100"] == ("unchanged", "identical")
+    assert precoro.stage(*TWO, below=(away,)).run()["100"] == ("update", "source_changed")
+
+
+def test_two_records_that_exchanged_their_places_return(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The one that was at the top first; the other one was rejected, because it would have been below itself."""
+    nested = {"source": "projects", "parent": {"projects": "parent_project_id"}, "fields": [
+        {"field": "externalId", "from": "project_id", "locked": True},
+        {"field": "name", "from": "project_name", "required": True},
+        {"field": "enable", "value": True},
+    ]}  # fmt: skip
+    precoro.spec = option_tree(records=[nested])
+    precoro.stage(below=(project("100"), project("101", parent_project_id="100"))).run()
+    precoro.stage(below=(project("100", parent_project_id="101"), project("101"))).run()
+    assert parents_of(sandbox) == {"100": "101", "101": None}
+    sandbox.clock.sleep(120)
+
+    assert undo(precoro, "run 1")["updated"] == 2
+
+    assert parents_of(sandbox) == {"100": None, "101": "100"}
 
 
 @pytest.mark.long
