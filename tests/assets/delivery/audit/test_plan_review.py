@@ -85,7 +85,11 @@ def test_an_encrypted_plan_has_no_values_without_its_key(edited: tuple[WorkflowR
     assert found.writes[0].fields == []
 
 
-@pytest.mark.parametrize(("key", "fix"), [("", "set MILLPOND_ENCRYPTION_KEY to the key"), (OTHER_KEY, "set the key")])
+@pytest.mark.parametrize(
+    ("key", "fix"),
+    [("", "set MILLPOND_ENCRYPTION_KEY to the key"), (OTHER_KEY, "set the key")],
+    ids=["no key", "another key"],
+)
 def test_a_plan_that_cannot_be_decrypted_is_not_said_to_be_sent(
     edited: tuple[WorkflowRunner, str], key: str, fix: str
 ) -> None:
@@ -188,6 +192,7 @@ def test_a_plan_in_shadow_mode_names_no_command_that_sends_it(edited: tuple[Work
             ],
         ),
     ],
+    ids=["current", "older", "newer", "another", "none"],
 )
 def test_the_doctor_says_which_keys_are_still_needed(
     edited: tuple[WorkflowRunner, str], monkeypatch: pytest.MonkeyPatch, key: str, expected: list[tuple[bool, str, str]]
