@@ -111,8 +111,11 @@ NEAR_SCHEMA = dict.fromkeys([*KEY, "near"], pl.String)
 DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_id", "deleted_code"], pl.String)
 LOST_CREATE_SCHEMA = dict.fromkeys([*KEY, "lost_create"], pl.String)
 UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
-# records of upstream workflows: their target_id, or null and the reason
-UPSTREAM_SCHEMA = dict.fromkeys([*KEY, "target_id", "reason"], pl.String)
+# records of upstream workflows: their target_id, or null and the reason; whether an undo switched them off
+UPSTREAM_SCHEMA: Mapping[str, type[pl.DataType]] = {
+    **dict.fromkeys([*KEY, "target_id", "reason"], pl.String),
+    "is_undone": pl.Boolean,
+}
 REJECTED_SCHEMA = dict.fromkeys(
     [*KEY, *(f"rejected_{name}" for name in ("hash", "version", "request", "code", "reason"))], pl.String
 )

@@ -61,5 +61,10 @@ def _matches(write: Write, record: Mapping[str, str | None]) -> bool:
     """Return whether the record is the one that was sent; otherwise blocks correspond to writes by position alone."""
     if write.action is Action.CREATE:
         sent = write.values.get(KEY_FIELD)
-        return is_id(record.get("id") or "") and record.get(KEY_FIELD, sent) == sent
+        return is_id(record.get("id") or "") and _plain(record.get(KEY_FIELD, sent)) == _plain(sent)
     return not record or record.get("id") == write.target_id
+
+
+def _plain(key: str | None) -> str:
+    """Return a key without what the service may silently convert: case, and blanks at its ends."""
+    return (key or "").strip().casefold()

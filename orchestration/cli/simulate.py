@@ -70,7 +70,8 @@ def simulate(
         )
         return _simulate(settings.home, options, compare, save, html)
     except OSError as error:
-        print_problems([storage_problem(error) or f"{error.filename}: {error.strerror}"])
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print_problems([storage_problem(error) or named])
         return USAGE
     except (SavedError, WorkflowsError, ValueError) as error:
         print_problems(str(error).splitlines())

@@ -20,7 +20,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import OPERATOR_JOBS
@@ -29,7 +29,7 @@ from orchestration.dagster_internals import PartitionBackfill, limited_context
 from orchestration.maintenance.dead_runs import LAUNCHED_BY_CLI
 from orchestration.realtime.sensor import BURST_TAG
 from orchestration.web.identity import Action, current, may
-from orchestration.web.pages import PRIVATE, SAFE_METHODS
+from orchestration.web.pages import PRIVATE, SAFE_METHODS, Sending
 
 # what an operator may do; each other mutation, and each that a later Dagster adds, needs an approver
 RUN_MUTATIONS = frozenset(
@@ -154,17 +154,11 @@ class _Forms:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
         """Answer with a status what Dagster does not check and fails at, if it did not begin to answer."""
-        has_begun = False
-
-        async def sending(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
+        sending = Sending(send)
         try:
             await self._app(scope, receive, sending)
         except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            if has_begun:
+            if sending.has_begun:
                 raise
             text = "no such file" if status == HTTPStatus.NOT_FOUND else "not a report of an asset"
             await PlainTextResponse(text, status, PRIVATE)(scope, receive, send)

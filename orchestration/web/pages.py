@@ -44,19 +44,25 @@ def with_headers(send: Send) -> Send:
     return sending
 
 
+class Sending:
+    """Sends one response, and knows whether it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.has_begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the response."""
+        self.has_begun = True
+        await self._send(message)
+
+
 async def answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request; an error gets a page with the headers of every page, which the server's own does not have."""
-    has_begun = False
-
-    async def sending(message: Message) -> None:
-        nonlocal has_begun
-        has_begun = True
-        await send(message)
-
+    sending = Sending(send)
     try:
         await app(scope, receive, sending)
     except Exception:
-        if scope["type"] == "http" and not has_begun:
+        if scope["type"] == "http" and not sending.has_begun:
             text = "the page could not be made; the server's log has the reason"
             await PlainTextResponse(text, 500, PRIVATE)(scope, receive, send)
         raise  # the server logs it

@@ -14,8 +14,9 @@ import duckdb
 from assets.delivery.audit.reconcile import ACTIVE, DUE, DUPLICATE, EXCLUDED, MISSING, SIDES, differences
 from assets.delivery.audit.verification import readings_of
 from assets.delivery.diff.compared_fields import unowned_fields
+from assets.delivery.diff.edits import moved_in_target
 from assets.delivery.ledger.links import confirmed_hash, shown_hash
-from assets.delivery.schemas import BLOCK, HOLD, PARENT, QUARANTINE, RETIRE, SKIP, UNCERTAIN
+from assets.delivery.schemas import BLOCK, HOLD, MOVED_KEY, PARENT, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
@@ -76,8 +77,7 @@ def _edits(workflow: Workflow) -> Iterator[tuple[str, str]]:
         if name not in moving:
             ours = f"mart.source not in ({', '.join(map(literal, unowned.get(name, [''])))})"
             yield name, f"{ours} and {confirmed_hash(name)} <> {shown_hash(f'target_state.{quoted(name)}')}"
-    below = "link.parent_target_id is not null and target_state.parent_id is not null"
-    yield PARENT, f"{below} and link.parent_target_id not in ('{UNCERTAIN}', target_state.parent_id)"
+    yield PARENT, f"coalesce({moved_in_target(workflow.spec, 'target_state')}, false)"
 
 
 def _created(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
@@ -134,8 +134,9 @@ case
     when action = 'skipped' and decided_reason = '{NOT_ASKED}' then '{PENDING}'
     when action = 'skipped' and decided_reason not in {PASSING!r} and len(differs) > 0 then '{HELD}'
     when len(differs) > 0 and (is_undone or decided_reason in {EXCLUDED!r}) then '{HELD}'
-    when action in ('quarantined', 'blocked', 'ambiguous') then '{HELD}'
+    when action in ('quarantined', 'blocked') or (action = 'ambiguous' and not is_key_moved) then '{HELD}'
     when len(differs) > 0 and is_linked and (is_target_missing or is_edited or is_switched_off) then '{WRONG}'
+    when action = 'ambiguous' then '{HELD}'
     when len(differs) = 0 then '{VERIFIED}'
     when differs_freely then '{VERIFIED}'
     when is_pending or action = 'skipped' then '{PENDING}'
@@ -164,6 +165,8 @@ compared as (
             as action,
         if(planned.plan_state in ('sent', 'partial'), coalesce(decided.reason_code, planned.reason_code),
             planned.reason_code) as decided_reason,
+        -- the decision waits because of an edit in the target; NetSuite's record is fine
+        planned.matched_by is not distinct from '{MOVED_KEY}' as is_key_moved,
         link.target_id is not null as is_linked, target_state.target_id is null as is_target_missing,
         coalesce(link.payload_hash, link.target_hash) is not null and not target_state.is_active as is_switched_off,
         link.payload_hash is not distinct from mart.payload_hash as is_as_confirmed,

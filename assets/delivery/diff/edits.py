@@ -14,6 +14,7 @@ from assets.delivery.ledger.links import confirmed_hash, shown_hash, value_hash
 from assets.delivery.schemas import DELIVER, OURS, PARENT, RETIRE, UNCERTAIN, TargetShape
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow_spec import WorkflowSpec
+from assets.delivery.target import TOP
 from resources.warehouse.tables import literal, quoted
 
 EDITED = "edited in the target: "
@@ -59,8 +60,7 @@ def edited_undelivered(spec: WorkflowSpec, target: TargetShape, columns: Collect
     Over the tables `mart`, `shown` (the target state) and `link`; null where the record is not in the target.
     """
     unowned = unowned_fields(spec)
-    below = f"link.parent_target_id <> '{UNCERTAIN}' and link.parent_target_id <> shown.parent_id"
-    tests = [f"coalesce({below}, false)"]
+    tests = [f"coalesce({moved_in_target(spec, 'shown')}, false)"]
     for name in _judged(spec, columns):
         wanted, actual = f"mart.{quoted(name)}", f"shown.{quoted(name)}"
         if name == target.active_field:
@@ -69,6 +69,22 @@ def edited_undelivered(spec: WorkflowSpec, target: TargetShape, columns: Collect
         edited = f"coalesce({confirmed_hash(name)} <> {shown_hash(actual)}, false)"
         tests.append(f"({owned} and {wanted} is distinct from {actual} and {edited})")
     return f"({' or '.join(tests)})"
+
+
+def moved_in_target(spec: WorkflowSpec, shown: str) -> str:
+    """Return SQL for whether a record is elsewhere in the target than it was confirmed, over the tables as above.
+
+    A link without a parent says "at the top" only of what the current file sent below parents: a person may have sorted
+    other records into folders.
+    """
+    children = [record.source for record in spec.records if record.parent]
+    if not children:
+        return "false"
+    at_top = f"mart.source in ({', '.join(map(literal, children))}) and link.workflow_version = {literal(spec.version)}"
+    return (
+        f"case when link.parent_target_id is not null then link.parent_target_id <> '{UNCERTAIN}'"
+        f" and link.parent_target_id <> {shown}.parent_id when {at_top} then {shown}.parent_id <> '{TOP}' end"
+    )
 
 
 def _judged(spec: WorkflowSpec, columns: Collection[str]) -> list[str]:
@@ -83,6 +99,7 @@ def _judged(spec: WorkflowSpec, columns: Collection[str]) -> list[str]:
 
 def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, spec: WorkflowSpec) -> Iterator[str]:
     is_retired = row["disposition"] == RETIRE
+    is_child = any(record.parent for record in spec.records if record.source == row["source"])
     confirmed = json.loads(row["value_hashes"] or "{}")
     # without fingerprints, from before they were stored: nothing changed in NetSuite, so what differs was edited
     is_same = (
@@ -97,5 +114,7 @@ def _edited(row: Mapping[str, Any], fields: Sequence[str], target: TargetShape, 
         if wanted != actual and edited:
             yield name
     was_below, is_below = row["linked_parent"], row["target_state.parent_id"]
+    if is_child and row["linked_id"] == row["target_id"] and row["confirmed_version"] == spec.version:
+        was_below = was_below or TOP
     if (row["_moved"] or row["disposition"] != DELIVER) and is_below and was_below not in (None, UNCERTAIN, is_below):
         yield PARENT

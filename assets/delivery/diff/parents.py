@@ -60,11 +60,11 @@ def resolve_parents(matched: pl.DataFrame, upstream: pl.DataFrame, decided: pl.D
 
 def _upstream_parents(upstream: pl.DataFrame) -> pl.DataFrame:
     """Return PARENT_SCHEMA and the reason why a parent is absent; a level above all others."""
-    present = pl.col("target_id").is_not_null()
+    present = pl.when("is_undone").then(pl.lit(UNDONE)).when(pl.col("target_id").is_not_null()).then(pl.lit(PRESENT))
     return upstream.select(
         pl.col("source").alias("parent_source"),
         pl.col("source_id").alias("parent_source_id"),
-        pl.when(present).then(pl.lit(PRESENT)).otherwise(pl.lit(ABSENT)).alias("parent_state"),
+        present.otherwise(pl.lit(ABSENT)).alias("parent_state"),
         pl.col("target_id").alias("parent_target_id"),
         pl.lit(-1, dtype=pl.Int32).alias("level"),
         pl.col("reason").alias("_reason"),

@@ -24,6 +24,7 @@ from assets.delivery.diff.records import Records
 from assets.delivery.diff.validate import violations
 from assets.delivery.schemas import DELIVER, LINK_SCHEMA, RETIRE, TargetShape
 from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import TOP
 from resources.warehouse.tables import columns_of, insert_frame, literal, quoted, read_frame
 
 
@@ -111,7 +112,7 @@ class Prefilter:
         """Append the unchanged records to a plan's table, with their decision and its reason."""
         stamped = ", ".join(f"? as {quoted(name)}" for name in stamps)
         names = {"plan": quoted(plan), "mart": quoted(self._comparison.mart), "stamps": stamped, **NO_WRITE_SQL}
-        statement = INSERT_UNCHANGED.format(**names, unchanged=self.unchanged, parents=self._parents)
+        statement = INSERT_UNCHANGED.format(**names, unchanged=self.unchanged, parents=self._parents, top=TOP)
         self._con.execute(statement, list(stamps.values()))
 
     def count_unchanged(self) -> dict[str, int]:

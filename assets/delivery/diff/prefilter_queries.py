@@ -42,7 +42,11 @@ select
     -- a record that is switched off stays where it is
     case
         when desired.disposition = '{RETIRE}' and actual.target_id is not null
-        then nullif(nullif(coalesce(actual.parent_id, linked.parent_target_id), '{UNCERTAIN}'), '{TOP}')
+        then nullif(
+            coalesce(
+                actual.parent_id, linked.parent_target_id, if(linked.target_id = actual.target_id, '{TOP}', null)
+            ), '{UNCERTAIN}'
+        )
     end as kept_parent
 from {{desired}} as desired
 left join {{actual}} as actual on actual.external_id = desired.key
@@ -87,7 +91,7 @@ with decided as (
     select
         mart.source, mart.source_id, mart.disposition, mart.reason_code, mart.reason, mart.parent_source,
         mart.parent_source_id, mart.level, mart.payload_hash, mart.source_hash, unchanged.target_id,
-        coalesce(unchanged.kept_parent, parent.parent_target_id) as parent_target_id
+        nullif(coalesce(unchanged.kept_parent, parent.parent_target_id), '{top}') as parent_target_id
     from {mart} as mart
     join {unchanged} as unchanged on unchanged.place = mart.rowid
     left join ({parents}) as parent

@@ -79,8 +79,11 @@ def read_upstream(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> p
                 read_frame(
                     con,
                     "select known.source, known.source_id, target_state.target_id,"
-                    " coalesce(known.reason, known.action) as reason from sync_decisions as known"
+                    " coalesce(known.reason, known.action) as reason,"
+                    " hold.source is not null and target_state.is_active is false as is_undone"
+                    " from sync_decisions as known"
                     " left join sync_links as link using (workflow, source, source_id)"
+                    " left join sync_undo_holds as hold using (workflow, source, source_id)"
                     f" left join {quoted(target_state)} as target_state on target_state.target_id = link.target_id"
                     " where known.workflow = ? and known.to_run is null",
                     [workflow],
@@ -91,7 +94,7 @@ def read_upstream(con: duckdb.DuckDBPyConnection, workflows: Iterable[str]) -> p
 
 _PLANNED = """
 select source, source_id, case when action <> 'ambiguous' then target_id end as target_id,
-    coalesce(reason, action) as reason
+    coalesce(reason, action) as reason, false as is_undone
 from {plan}
 where plan_id = (select arg_max(plan_id, position) from sync_plans where workflow = ? and kind = 'sync')
 """

@@ -32,7 +32,8 @@ _CLAIMED = f"(select coalesce(min(from_position), 0) {_EARLIER})"
 # a record that is held back, or left out of a run, stays with the workflow that delivered it
 _KEEPS = (
     "(decided.action not in ('unchanged', 'deactivate') and not list_contains($let_go, coalesce(reason_code, ''))"
-    f" and exists ({_EARLIER.replace('decided', 'earlier')}))"
+    # the earlier decisions end with their retention; what was confirmed stays
+    f" and (link.payload_hash is not null or exists ({_EARLIER.replace('decided', 'earlier')})))"
 )
 
 

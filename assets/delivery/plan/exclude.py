@@ -44,7 +44,8 @@ def exclude(
     text = pl.lit(reason) if isinstance(reason, str) else reason
     excluded = keys.select(*KEY, text.alias("_reason"), pl.lit(value=True).alias("_excluded"))
     marked = plan.join(excluded, on=KEY, how="left", maintain_order="left")
-    hit = pl.col("_excluded").fill_null(value=False) & (pl.col("payload").is_not_null() | reported)
+    in_reach = pl.col("payload").is_not_null() | (pl.lit(reported) & (pl.col("action") != Action.SKIPPED.value))
+    hit = pl.col("_excluded").fill_null(value=False) & in_reach
     return marked.with_columns(
         pl.when(hit).then(pl.lit(Action.SKIPPED.value)).otherwise("action").alias("action"),
         pl.when(hit).then(pl.lit(code)).otherwise("reason_code").alias("reason_code"),

@@ -205,7 +205,7 @@ def _with_levels(rows: Sequence[dict[str, Any]], mart: pl.DataFrame) -> list[dic
         above = parents[key]
         return level_of(above, below | {key}) + 1 if above else 1
 
-    return [{**row, "level": level_of(key, frozenset())} for key, row in zip(parents, rows, strict=True)]
+    return [{**row, "level": level_of(SourceKey(row["source"], row["source_id"]), frozenset())} for row in rows]
 
 
 def _above(row: Mapping[str, Any]) -> SourceKey | None:

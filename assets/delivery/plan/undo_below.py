@@ -45,7 +45,7 @@ def keep_above_active(
         many = pl.col("count") > NAMED
         more = pl.when(many).then(pl.format(" and {} more", pl.col("count") - NAMED)).otherwise(pl.lit(""))
         listed = pl.col("name").list.head(NAMED).list.join(", ")
-        text = pl.format("active records of other runs are below it: {}{}; left as it is", listed, more)
+        text = pl.format("records below it stay active: {}{}; left as it is", listed, more)
         plan = exclude(plan, names, code, text)
 
 

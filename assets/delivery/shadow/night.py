@@ -16,7 +16,7 @@ from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT, SourceKey
 from assets.delivery.shadow.evidence import Cause
 from assets.delivery.shadow.facts import Difference
-from assets.delivery.shadow.sides import SIDES
+from assets.delivery.shadow.sides import SIDES, WANTED_PARENT
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.delivery.spec.workflow import Workflow
@@ -97,7 +97,7 @@ def read_differences(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan_id
     """Return the differences of this comparison, with what the one before saw of them."""
     names = [name for name in workflow.spec.target_fields if name in columns_of(con, workflow.target_state)]
     pairs = [f"{literal(each)}: {{'wanted': mart.{quoted(each)}, 'found': shown.{quoted(each)}}}" for each in names]
-    pairs.append(f"{literal(PARENT)}: {{'wanted': planned.parent_target_id, 'found': shown.parent_id}}")
+    pairs.append(f"{literal(PARENT)}: {{'wanted': {WANTED_PARENT}, 'found': shown.parent_id}}")
     query = _DIFFERENCES.format(
         mart=quoted(workflow.mart),
         target_state=quoted(workflow.target_state),

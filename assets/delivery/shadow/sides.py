@@ -15,13 +15,15 @@ from assets.delivery.diff.compared_fields import kept_when_blank, unowned_fields
 from assets.delivery.schemas import PARENT
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import HELD
+from assets.delivery.target import HELD, TOP
 from resources.warehouse.tables import columns_of, literal, quoted
 
 SIDES: Final = "_shadow_sides"
 ALIKE, MISSING, HELD_BACK, LEFT_OUT = "alike", "missing", "held", "left_out"
 NOT_THERE, ONLY_THERE, STILL_ACTIVE = "(not in the target)", "(not selected)", "(still active)"
 WHOLE_RECORD = (NOT_THERE, ONLY_THERE, STILL_ACTIVE)
+# null for a parent that is yet to be created
+WANTED_PARENT: Final = f"coalesce(planned.parent_target_id, case when mart.parent_source_id is null then '{TOP}' end)"
 
 
 def compared_fields(workflow: Workflow, key_field: str) -> list[str]:
@@ -73,9 +75,10 @@ def _tests(workflow: Workflow, key_field: str) -> Iterator[tuple[str, str]]:
             sources = ", ".join(map(literal, kept.get(name, [])))
             is_kept = f" and not (mart.source in ({sources}) and mart.{quoted(name)} is null)" if sources else ""
             yield name, f"{test.replace('target_state.', 'shown.')}{is_kept}"
-    if any(record.parent for record in workflow.spec.records):
-        both = "shown.parent_id is not null and planned.parent_target_id is not null"
-        yield PARENT, f"{both} and shown.parent_id <> planned.parent_target_id"
+    children = [record.source for record in workflow.spec.records if record.parent]
+    if children:
+        of_children = f"mart.source in ({', '.join(map(literal, children))})"
+        yield PARENT, f"{of_children} and coalesce(shown.parent_id <> {WANTED_PARENT}, false)"
 
 
 def _left_out(con: duckdb.DuckDBPyConnection, workflow: Workflow, key_field: str) -> str:

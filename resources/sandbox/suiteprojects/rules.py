@@ -12,6 +12,7 @@ Values = Mapping[str, str]
 
 MAX_DEPTH = 100
 NO_ID = {"", "0"}
+FIXED = frozenset({"type"})  # properties with fixed values, which are not free text
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d*\.?\d+")
 
@@ -29,7 +30,8 @@ def normalized(tx: Transaction, record_type: RecordType, values: Values) -> dict
         if known.computed if known else name not in custom:
             continue
         text = value.strip() if tx.switches.trims_text else value
-        text = _typed(tx, known.kind if known else "text", text)
+        if name not in FIXED:
+            text = _typed(tx, known.kind if known else "text", text)
         stored[name] = _limited(tx, f"{record_type.name}.{name}", text)
     return stored
 

@@ -129,4 +129,4 @@ def test_old_reports_and_leftover_files_are_deleted(warehouse: Warehouse) -> Non
 
     assert deleted == {"reports": 1, "leftovers": 1}
     left = {str(path.relative_to(warehouse.folder)) for path in warehouse.folder.rglob("*") if path.is_file()}
-    assert left == {"reports/new.html", "scratch/netsuite_new/rows"}
+    assert left == {"reports/new.html", "scratch/netsuite_new/rows", warehouse.file.name}

@@ -19,9 +19,10 @@ from assets.warehouse.retention import prune
 from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.delivery.builders import customer, one_source
+from tests.assets.delivery.builders import customer, one_source, option_tree, project
 from tests.assets.delivery.certificate.readings import CREATED, OVERLAP_S, newest, read
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
@@ -251,6 +252,32 @@ def test_a_held_record_is_named_and_does_not_hold_the_others(flow: WorkflowRunne
     read(flow, LATER + timedelta(days=1), RENAMED, TWO)
     run(flow)
     assert newest(flow).verified_through == BEFORE_CREATION, "its held change counts as soon as it is due"
+
+
+def test_a_held_record_that_was_edited_in_the_target_is_held(flow: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It is named, as one that was not edited is; no earlier time is proven by calling it wrong."""
+    read(flow, LATER, customer("1", company_name="x" * 257), TWO)
+    edit(flow, sandbox, "1", name="Edited")
+    run(flow)
+
+    assert (newest(flow).verified_through, newest(flow).held, newest(flow).wrong) == (LATER - OVERLAP, 1, 0)
+
+
+@pytest.mark.long
+def test_a_record_that_a_person_moved_from_the_top_is_wrong(flow: WorkflowRunner, sandbox: Sandbox) -> None:
+    """As one that was moved to another parent: its plan waits, but the target no longer has what was confirmed."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    below = option_tree().records[1].model_dump(exclude_unset=True)
+    nested = {"parent": {"projects": "parent_project_id"}, "parent_required": False}
+    flow.spec = option_tree(records=[below | nested])
+    for _ in range(2):
+        read(flow, DAY, ONE, below=(project("100"), project("101")))
+        run(flow)
+    ids = dict(flow.table("target_flow").select("external_id", "target_id").rows())
+    edit(flow, sandbox, "101", parent_id=int(ids["100"]))
+    run(flow)
+
+    assert (newest(flow).wrong, newest(flow).pending) == (1, 0)
 
 
 @pytest.mark.long

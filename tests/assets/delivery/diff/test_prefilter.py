@@ -171,6 +171,10 @@ CHILD = below("2", "1")
          [link("2", "902", source="projects", parent_target_id="901")], [True, "update"]),
         ([desired(source="projects")], [actual(parent_id=TOP)], [], [True]),
         ([desired(**RETIRE)], [actual(**INACTIVE, parent_id=TOP)], [], [True]),
+        ([desired(), below("2", "1", **RETIRE)], [PARENT, actual("902", "2", **INACTIVE, parent_id=TOP)], [],
+         [True, True]),
+        ([desired(), below("2", "1", **RETIRE)], [PARENT, actual("902", "2", **INACTIVE)],
+         [link("2", "902", source="projects")], [True, True]),
         ([desired(name="New"), CHILD], [PARENT, actual("902", "2", parent_id="901")], [], ["update", "unchanged"]),
         ([desired(**RETIRE), CHILD], [actual(**INACTIVE), actual("902", "2")], [], [True, "deactivate"]),
         ([desired(**SKIP), CHILD], [actual("902", "2")], [], [True, "blocked"]),
@@ -209,15 +213,18 @@ def test_parents_and_competing_records_are_considered(
 
 
 @pytest.mark.parametrize("state", [RETIRE, SKIP, BLOCK])
+@pytest.mark.parametrize("was_below", ["901", None])
 def test_a_record_that_was_moved_manually_and_is_not_delivered_was_edited(
-    con: duckdb.DuckDBPyConnection, state: dict[str, Any]
+    con: duckdb.DuckDBPyConnection, state: dict[str, Any], was_below: str | None
 ) -> None:
-    """It is not moved back, so that the reason is the only place that says so."""
+    """It is not moved back, so that the reason is the only place that says so; also if it was at the top."""
+    spec = option_tree()
     there = [PARENT, actual("903", "3", name="Other"), actual("902", "2", parent_id="903")]
-    linked = link("2", "902", source="projects", parent_target_id="901")
-    records = mart(desired(), desired("3", name="Other"), below("2", "1", **state))
+    linked = link("2", "902", source="projects", parent_target_id=was_below, workflow_version=spec.version)
+    child = below("2", "1", **state) if was_below else desired("2", source="projects", **state)
+    records = mart(desired(), desired("3", name="Other"), child)
 
-    without, plan, _ = both(con, option_tree(), Records(records, target_state(*there), links(linked)))
+    without, plan, _ = both(con, spec, Records(records, target_state(*there), links(linked)))
 
     assert without.equals(plan)
     (reason,) = plan.filter(source_id="2")["reason"]
@@ -350,7 +357,9 @@ def scenarios(draw: st.DrawFn) -> tuple[Any, ...]:
     if draw(RARE):
         there.append(actual("950", draw(st.sampled_from([*IDS, None])), name="same"))
     elsewhere = [each for each in IDS if each not in {row["source_id"] for row in records}]
-    upstream = [["customers", each, draw(st.sampled_from([None, "777"])), "leads are skipped"] for each in elsewhere]
+    upstream = [
+        ["customers", each, draw(st.sampled_from([None, "777"])), "leads are skipped", draw(RARE)] for each in elsewhere
+    ]
     facts = LedgerFacts(
         rejected=pl.DataFrame(rejected, schema=REJECTED_SCHEMA, orient="row"),
         undo_holds=pl.DataFrame(holds, schema=UNDO_HOLD_SCHEMA, orient="row"),

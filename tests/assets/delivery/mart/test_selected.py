@@ -123,7 +123,7 @@ def fill(warehouse: Warehouse, tables: dict[str, pl.DataFrame], nodes: pl.DataFr
         con.execute("delete from sync_decisions; delete from sync_links")
         write_decisions(con, "nodes", "version", "run", datetime(2026, 11, 1, tzinfo=UTC), nodes)
         upsert(con, "sync_links", links)
-        replace_table(con, "target_nodes", pl.DataFrame({"target_id": ["70"]}))
+        replace_table(con, "target_nodes", pl.DataFrame({"target_id": ["70"], "is_active": [True]}))
         for name, table in tables.items():
             replace_table(con, name, table)
 

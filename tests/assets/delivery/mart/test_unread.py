@@ -72,7 +72,8 @@ def deliver_nodes(warehouse: Warehouse, *decisions: dict[str, Any], shown: tuple
         ensure_ledger(con)
         write_decisions(con, "nodes", "version", "run", utc_now(WallClock()), rows)
         upsert(con, "sync_links", linked)
-        replace_table(con, "target_nodes", pl.DataFrame({"target_id": list(shown)}, schema={"target_id": pl.String}))
+        schema = {"target_id": pl.String, "is_active": pl.Boolean}
+        replace_table(con, "target_nodes", pl.DataFrame([(each, True) for each in shown], schema=schema, orient="row"))
 
 
 WAITS_FOR_NODES = {
@@ -91,7 +92,7 @@ def test_a_reference_to_a_workflow_that_never_ran_blocks_the_record(warehouse: W
 
 def test_a_workflow_that_only_read_its_target_has_not_run(warehouse: Warehouse) -> None:
     """As after `millpond plan`: the records are in the target, and no link says which is which."""
-    warehouse.replace("target_nodes", pl.DataFrame({"target_id": ["70"]}))
+    warehouse.replace("target_nodes", pl.DataFrame({"target_id": ["70"], "is_active": [True]}))
 
     assert made(warehouse, referring()) == WAITS_FOR_NODES
 

@@ -50,6 +50,17 @@ def test_the_first_exclusion_gives_the_reason() -> None:
     assert plan["reason_code"].to_list() == ["first", "second", "identical", "matched"]
 
 
+def test_an_exclusion_of_reported_records_keeps_the_reason_of_an_earlier_one() -> None:
+    """A change that an import leaves for the update is not said to be left for another workflow."""
+    reported = PLAN.with_columns(action=pl.lit("quarantined"), payload=pl.lit(None, pl.String)).filter(source_id="4")
+    plan = pl.concat([PLAN.filter(source_id="2"), reported])
+    later = Exclusion(keys("2", "4"), "second", "2", reported=True)
+
+    plan = exclude_all(plan, [Exclusion(keys("2", "4"), "first", "1"), later])
+
+    assert plan["reason_code"].to_list() == ["first", "second"]
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [

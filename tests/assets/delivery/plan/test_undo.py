@@ -224,7 +224,7 @@ def test_a_parent_stays_active_above_a_record_that_a_later_run_created(
 
     (above, other) = sorted(precoro.undo("run 0").plan.to_dicts(), key=lambda row: row["source_id"])
 
-    reason = "active records of other runs are below it: projects {}; left as it is"
+    reason = "records below it stay active: projects {}; left as it is"
     assert (above["reason_code"], above["reason"]) == ("conflict", reason.format("100"))
     assert (other["reason_code"], other["reason"]) == ("conflict", reason.format("101"))
 
@@ -256,6 +256,29 @@ def test_nothing_is_created_below_a_parent_that_was_undone(precoro: WorkflowRunn
     reasons = precoro.table("plan_flow").filter(source_id="100")["reason"].to_list()
     assert reasons == ["its parent was undone and is inactive in the target"]
     assert precoro.stage(customer("1", company_name="New"), below=below).run()["100"] == ("create", "new")
+
+
+def test_nothing_is_created_below_a_parent_of_another_workflow_that_was_undone(precoro: WorkflowRunner) -> None:
+    """As projects below the customers of SuiteProjects Pro; a record that is there already is not blocked."""
+    specs = {
+        "above": one_source(),
+        "flow": option_tree(records=[option_tree().records[1].model_dump(exclude_unset=True)], needs=["above"]),
+    }
+
+    def use(name: str) -> WorkflowRunner:
+        precoro.name, precoro.spec = name, specs[name]
+        return precoro
+
+    precoro.stage(customer("1"), below=(project("100"),))
+    use("above").run()  # run 0
+    use("flow").run()
+    undo(use("above"), "run 0")
+    precoro.stage(customer("1"), below=(project("100"), project("101")))
+    use("above").run()
+
+    assert use("flow").run() == {"100": ("unchanged", "identical"), "101": ("blocked", "parent_missing")}
+    reasons = precoro.table("plan_flow").filter(source_id="101")["reason"].to_list()
+    assert reasons == ["its parent was undone and is inactive in the target"]
 
 
 @pytest.mark.long

@@ -25,9 +25,10 @@ from assets.delivery.send.apply import run_sync
 from assets.delivery.shadow.compare import compare_shadowed
 from assets.delivery.shadow.report import read_parity
 from resources.clock import steady, utc_now
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
-from tests.assets.delivery.builders import customer, project, suite_customers
+from tests.assets.delivery.builders import customer, option_tree, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 from tests.assets.delivery.shadow.connector import connector
 
@@ -176,6 +177,25 @@ def test_precoro_is_compared_by_the_same_engine(precoro: WorkflowRunner, sandbox
     with pytest.raises(ShadowedError):
         precoro.send("night")
     assert options.write_calls == calls
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_a_record_at_the_top_of_one_side_only_differs(
+    precoro: WorkflowRunner, sandbox: Sandbox, *, is_nested: bool
+) -> None:
+    """Of the target, or of NetSuite."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    nested = {"parent": {"projects": "parent_project_id"}, "parent_required": False}
+    precoro.spec = option_tree(records=[option_tree().records[1].model_dump(exclude_unset=True) | nested])
+    above = sandbox.precoro.add_option("Project 100", field_id=5144, external_id="100")
+    sandbox.precoro.add_option("Project 101", field_id=5144, external_id="101", parent_id=None if is_nested else above)
+    precoro.stage(below=(project("100"), project("101", parent_project_id="100" if is_nested else None)))
+    begin(precoro)
+
+    row = compare_shadowed(precoro.context("night"), precoro.plan("night").plan_id)
+
+    assert row is not None
+    assert (row["records"], row["alike"], row["differing"]) == (2, 1, 1)
 
 
 @pytest.mark.long

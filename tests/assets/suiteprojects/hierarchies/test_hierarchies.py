@@ -108,6 +108,17 @@ def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
     assert account.sandbox.suiteprojects.write_calls() == writes
 
 
+def test_a_key_that_is_stored_in_upper_case_makes_no_second_node(account: Account) -> None:
+    """The responses name the nodes, which the listing then does not show with the key that was sent: they are held."""
+    account.sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, text_case="upper")
+    first, made = departments(account), ids(account)
+    later = [departments(account) for _ in range(2)]
+
+    assert sorted(first.values()) == ["create", "create", "failed", "failed"]
+    assert [sorted(each.values()) for each in later] == 2 * [["blocked", "blocked", "quarantined", "quarantined"]]
+    assert ids(account) == made
+
+
 def test_only_changed_nodes_are_sent(account: Account) -> None:
     """A renamed node keeps its id and its records."""
     departments(account)
