@@ -37,6 +37,7 @@ from assets.delivery.schemas import KEY, keys_frame
 from assets.delivery.send.batches import parent_ids
 from assets.delivery.send.confirm import (
     LINK_KEY,
+    edited_meanwhile,
     links_of,
     normalizations_of,
     undo_holds_of,
@@ -312,7 +313,8 @@ def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken,
         end_undo_holds(con, run.workflow.name, delivery.confirmed())
         if taken.is_current:
             _end_changed_holds(con, run, taken)
-    return _without_baseline(taken, links)
+    edited = keys_frame(edited_meanwhile(delivery, taken.links))
+    return _without_baseline(taken, links).join(edited, on=KEY, how="anti")
 
 
 def _end_changed_holds(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken) -> None:

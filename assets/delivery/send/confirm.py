@@ -3,12 +3,14 @@
 delivery  ->  links_of(), update_target_state(), normalizations_of()  ->  sync_links, target_<workflow>, …
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.links import value_hash
 from assets.delivery.ledger.normalization import differences, target_hash
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.ledger.sides import TARGET
@@ -47,7 +49,7 @@ def links_of(
         The columns of sync_links.
     """
     outcomes, fields = delivery.confirmed(), run.workflow.spec.target_fields
-    confirmed = keys_frame(outcomes)
+    confirmed, edited = keys_frame(outcomes), edited_meanwhile(delivery, known)
     sent = []
     for row in plan.join(confirmed, on=KEY, how="semi").iter_rows(named=True):
         key = SourceKey(row["source"], row["source_id"])
@@ -59,7 +61,7 @@ def links_of(
             **key._asdict(), "target_id": outcome.target_id, "parent_target_id": write.parent_id,
             "matched_by": row["matched_by"] or "created",
             "payload_hash": row["payload_hash"] if as_mapped and not inactive else None,
-            "target_hash": None if inactive else target_hash(actual, fields),
+            "target_hash": None if inactive or key in edited else target_hash(actual, fields),
         })  # fmt: skip
     links = pl.DataFrame(sent, schema=dict.fromkeys(_SENT_COLUMNS, pl.String))
     unchanged = _unchanged_links(plan.join(confirmed, on=KEY, how="anti"), known, as_mapped=as_mapped)
@@ -75,6 +77,21 @@ def links_of(
         )
         .select(_LINK_COLUMNS)
     )
+
+
+def edited_meanwhile(delivery: Delivery, known: pl.DataFrame) -> Collection[SourceKey]:
+    """Return the confirmed records of which the response shows a value that was not sent and that no write left there.
+
+    Someone edited it after the target was read: the target did not convert it, and it is no baseline for later runs.
+    """
+    hashes = {SourceKey(*key): each for *key, each in known.select(*KEY, "value_hashes").drop_nulls().iter_rows()}
+    found = set()
+    for key, outcome in delivery.confirmed().items():
+        shown, before = outcome.echo or {}, json.loads(hashes.get(key, "{}"))
+        kept = (shown.keys() & before.keys()) - delivery.writes[key].changed
+        if any(value_hash(shown[name]) != before[name] for name in kept):
+            found.add(key)
+    return found
 
 
 def _unchanged_links(plan: pl.DataFrame, known: pl.DataFrame, *, as_mapped: bool) -> pl.DataFrame:

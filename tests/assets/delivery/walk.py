@@ -169,7 +169,8 @@ class Walk(WalkEvents):
     def _check_desired(self) -> None:
         records = self.target.records()
         by_key = {each.key: each for each in records.values() if each.key}
-        for key, (state, name, parent) in self.desired(set(by_key)).items():
+        active = {key for key, each in by_key.items() if each.is_active}
+        for key, (state, name, parent) in self.desired(active).items():
             if state == "inactive":
                 self.expect("I1 inactive", key not in by_key or not by_key[key].is_active, key)
             if state == "active":
@@ -179,11 +180,11 @@ class Walk(WalkEvents):
                 actual, expected = (each.name, each.is_active, actual_parent), (name, True, parent)
                 self.expect("I1 as desired", actual == expected, (key, actual, expected))
 
-    def desired(self, existing: set[str]) -> dict[str, tuple[str, str | None, str | None]]:
+    def desired(self, active: set[str]) -> dict[str, tuple[str, str | None, str | None]]:
         """Return by key the desired state, name and parent: the engine's rules, written independently of it.
 
         Args:
-            existing: Keys of the records in the target.
+            active: Keys of the active records in the target; below one that an undo switched off, nothing is created.
 
         Returns:
             `active`, `inactive` or `any` (nothing is sent, so the record stays as it is); name; key of the parent.
@@ -200,7 +201,7 @@ class Walk(WalkEvents):
                 state = "any"
             elif parent_state == "inactive" and self.target.follows_parent():
                 state = "inactive"
-            elif parent_state != "active" and parent not in existing:
+            elif parent_state != "active" and parent not in active:
                 state = "any"
             found[key] = (state, name, parent)
         return found

@@ -59,6 +59,18 @@ def test_a_repeated_edit_is_restored_again(edited: WorkflowRunner, sandbox: Sand
         assert edited.run() == {"1": ("unchanged", "identical")}
 
 
+def test_an_edit_between_plan_and_send_is_no_normalization(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The response to the update shows the customer as inactive, which was not sent: the target did not convert it."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="Renamed")).plan("renamed")
+    edit_customer(sandbox, active="")
+    suiteprojects.send("renamed")
+
+    assert suiteprojects.run() == {"1": ("reactivate", "live_again")}
+    assert suiteprojects.run() == {"1": ("unchanged", "identical")}
+
+
 def test_an_edit_back_to_an_earlier_value_is_an_edit(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """NetSuite and the target agreed meanwhile, so nothing was sent; the earlier confirmation no longer counts."""
     assert edited.stage(customer("1", company_name=EDITED)).run() == {"1": ("unchanged", "identical")}
