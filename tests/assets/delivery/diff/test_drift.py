@@ -71,6 +71,20 @@ def test_an_edit_between_plan_and_send_is_no_normalization(suiteprojects: Workfl
     assert suiteprojects.run() == {"1": ("unchanged", "identical")}
 
 
+def test_an_edit_between_plan_and_send_is_reported_as_any_other(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """It is no baseline, so the policy applies to it."""
+    suiteprojects.spec = suite_customers(drift="report")
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", email="new@b.example")).plan("changed")
+    edit_customer(sandbox, company=EDITED)
+    suiteprojects.send("changed")
+
+    assert suiteprojects.run() == {"1": ("unchanged", "drift_reported")}
+    assert company(sandbox) == EDITED
+
+
 def test_an_edit_back_to_an_earlier_value_is_an_edit(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """NetSuite and the target agreed meanwhile, so nothing was sent; the earlier confirmation no longer counts."""
     assert edited.stage(customer("1", company_name=EDITED)).run() == {"1": ("unchanged", "identical")}
