@@ -12,6 +12,7 @@ from resources.errors import CredentialsError
 from resources.netsuite.client import TIMESTAMP, NetSuiteClient
 from resources.netsuite.errors import MissingTableError, PermissionRefusedError
 from resources.netsuite.rejected_columns import REJECTIONS, missing_if_rejected
+from resources.scalars import as_whole
 
 POLLED = ("customers", "projects", "contacts")
 DELETED = "deletedrecord"
@@ -63,7 +64,7 @@ def changed_since(client: NetSuiteClient, watermark: datetime) -> dict[str, Chan
         for table, question in questions.items():
             with suppress(MissingTableError), missing_if_rejected(client, table):
                 rows += _ask(client, [question])
-    found = {row["which"]: Change(int(row.get("n") or 0), row.get("latest") or "") for row in rows}
+    found = {row.get("which", ""): Change(as_whole(row.get("n")) or 0, row.get("latest") or "") for row in rows}
     return {table: found[table] for table in questions if table in found and found[table].rows}
 
 

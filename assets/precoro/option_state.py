@@ -21,16 +21,19 @@ class OptionState:
         """Record a complete listing."""
         self.listing = (read_at, options)
         self._options = {str(option.option_id): option for option in options}
-        for key, option in self._options.items():
-            if option.has_parent_info:
-                self._parents[key] = None if option.parent_id is None else str(option.parent_id)
+        for option in options:
+            self._record_parent(option)
 
     def record_write(self, option: Option, parent: str | None) -> None:
-        """Record the response to a write, and the parent that was sent."""
-        key = str(option.option_id)
-        self._options[key] = option
-        if parent:
-            self._parents[key] = parent
+        """Record the response to a write, and the parent that was sent: blank for the top level, None for none."""
+        self._options[str(option.option_id)] = option
+        self._record_parent(option, parent)
+
+    def _record_parent(self, option: Option, sent: str | None = None) -> None:
+        if option.has_parent_info:
+            self._parents[str(option.option_id)] = None if option.parent_id is None else str(option.parent_id)
+        elif sent is not None:
+            self._parents[str(option.option_id)] = sent or None
 
     def existing(self, created: Option, external_id: str | None, write: Write) -> str:
         """Return why the answer to a create is an option that was there before; blank if it is new, or has our key.
@@ -40,8 +43,10 @@ class OptionState:
         """
         before = self._options.get(str(created.option_id))
         keys = {each.external_id for each in (before, created) if each is not None and each.is_whole}
-        is_new = before is None and keys <= {None} and not write.are_others(str(created.option_id))
-        if is_new or external_id in keys:
+        has_other_key = before is not None and before.external_id not in {None, external_id}
+        is_others = has_other_key or write.are_others(str(created.option_id))
+        is_new = before is None and keys <= {None}
+        if not is_others and (is_new or external_id in keys):
             return ""
         return f"Precoro returned option {created.option_id}, which existed before, instead of a new one of this name"
 
@@ -69,12 +74,16 @@ class OptionState:
             form["externalId"] = write.source_id
         if write.target_id is not None or values.get("code"):
             form["code"] = values.get("code") or ""
-        parent = write.parent_id or self._parents.get(write.target_id or "")
-        if write.parent_id is None and PARENT in write.changed:
-            parent = ""
+        parent = self._parent_of(write)
         if parent is not None:
             form["parent[id]"] = parent
         return form
+
+    def _parent_of(self, write: Write) -> str | None:
+        """Return the parent's id to send, blank for the top level; None: no parent is sent."""
+        if PARENT in write.changed:
+            return write.parent_id or ""
+        return self._parents.get(write.target_id or "", write.parent_id)
 
     def could_be(self, option: Option, write: Write) -> bool:
         """Return whether a create may have made this option: it has its name and, if that is shown, its place."""

@@ -115,11 +115,12 @@ class OptionWriter:
             keyed = _incomplete(target_id, error)
         if write.action is Action.CREATE and self.legal_entity_ids:
             restricted = keyed if keyed.stop else self.restrict(target_id)
-        parent = values.get("parent[id]") or None
+        parent = values.get("parent[id]")
         self.state.record_write(option, parent)
         reason = restricted.outcome.reason or keyed.outcome.reason
-        code = restricted.outcome.code or (KEYED if carried else "")
-        seen = echo(option, parent) if option.is_whole else None
+        lost = UNFINISHED if write.action is Action.CREATE and keyed.outcome.code == UNFINISHED else ""
+        code = restricted.outcome.code or lost or (KEYED if carried else "")
+        seen = echo(option, parent or None) if option.is_whole else None
         outcome = replace(restricted.outcome, code=code, reason=reason, echo=seen)
         return WriteResult(outcome, restricted.stop or keyed.stop)
 

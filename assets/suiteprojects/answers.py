@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from assets.delivery.target import UNEXPLAINED, Action, Outcome, TargetField, Verdict, Write
 from assets.suiteprojects.canonical import state_row
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, RecordKind
-from resources.suiteprojects.errors import BAD_SESSION, BUSY, OK, RATE_LIMIT, UNKNOWN_ERROR
+from resources.suiteprojects.errors import BUSY, FIXES, OK, RATE_LIMIT, UNKNOWN_ERROR
 from resources.suiteprojects.responses import is_id, status_of
 from resources.suiteprojects.xml import Element, Record, address_of, record_of
 
-# the record was not processed, for a reason that concerns the service
-NOT_PROCESSED = BUSY | BAD_SESSION | {RATE_LIMIT}
+# the record was not processed, for a reason that concerns the service or the sign-in
+NOT_PROCESSED = BUSY | FIXES.keys() | {RATE_LIMIT}
 
 
 def outcome_of(
@@ -60,8 +60,9 @@ def outcome_of(
 def _matches(write: Write, record: Mapping[str, str | None]) -> bool:
     """Return whether the record is the one that was sent; otherwise blocks correspond to writes by position alone."""
     if write.action is Action.CREATE:
-        sent = write.values.get(KEY_FIELD)
-        return is_id(record.get("id") or "") and _plain(record.get(KEY_FIELD, sent)) == _plain(sent)
+        sent, target_id = write.values.get(KEY_FIELD), record.get("id") or ""
+        is_ours = is_id(target_id) and not write.are_others(target_id)
+        return is_ours and _plain(record.get(KEY_FIELD, sent)) == _plain(sent)
     return not record or record.get("id") == write.target_id
 
 

@@ -175,7 +175,7 @@ class SuiteProjectsTarget(Target):
         ]
         size = PAGE // MAX_MATCHES
         chunks = [reads[start : start + size] for start in range(0, len(reads), size)]
-        found = chain.from_iterable(self._client.read_many(chunk, fresh=True) for chunk in chunks)
+        found = chain.from_iterable(map(self._client.read_each, chunks))
         return self._frame(chain.from_iterable(found), fields)
 
     def _requested(self, fields: Sequence[str]) -> list[str]:

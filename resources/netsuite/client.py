@@ -10,6 +10,7 @@ page, so it repeats and skips rows while data changes, and ends at 100,000 rows:
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -19,7 +20,7 @@ import orjson
 
 from resources.account import UNKNOWN, Account
 from resources.clock import Clock
-from resources.errors import ContractError, CredentialsError, RequestRejectedError
+from resources.errors import ContractError, CredentialsError, RequestRejectedError, TransientError
 from resources.http import HttpClient, Parsed
 from resources.netsuite.catalog import field_kind
 from resources.netsuite.concurrency import ConcurrencyLimit
@@ -33,6 +34,8 @@ CATALOG_PATH = "/services/rest/record/v1/metadata-catalog"
 PROBE_ATTEMPTS = 2  # of a query that only tests whether NetSuite accepts it
 CACHE_TIME = timedelta(seconds=60)
 QUARTER_HOUR_S = 900  # time zones differ by quarters of an hour
+# a question that this account does not answer, in whatever form: a role or a field may lead to any of them
+NO_ANSWER = (RequestRejectedError, UnexpectedError, ContractError)
 TIMESTAMP = "%Y-%m-%d %H:%M:%S"
 
 ZONE_PROBE = (
@@ -98,7 +101,7 @@ class NetSuiteClient:
         """Return the concurrency limits; None when the role may not read them (only an administrator may)."""
         try:
             return self._get(f"{SYSTEM_PATH}/governanceLimits", "read the concurrency limits")
-        except (RequestRejectedError, ContractError):  # they are not needed
+        except NO_ANSWER:  # they are not needed
             return None
 
     @property
@@ -112,9 +115,14 @@ class NetSuiteClient:
         self.concurrency.apply(self._limits[-1])
 
     def learn_limits(self) -> None:
-        """Read and obey the account's limits, unless they are known."""
+        """Read and obey the account's limits, unless they are known; if the call fails, the next run asks again."""
+
+        def learn() -> None:
+            with suppress(TransientError):  # they are not needed
+                self.apply_limits(self.governance_limits())
+
         if not self._limits:
-            self._answers.get("limits", lambda: self.apply_limits(self.governance_limits()))
+            self._answers.get("limits", learn)
 
     def max_concurrency(self) -> int:
         """Return how many calls may run in parallel at most, after reading the account's limits once."""
@@ -129,7 +137,7 @@ class NetSuiteClient:
         """
         try:
             answer = self._get(f"{CATALOG_PATH}/{record}", "read the fields", accept="application/schema+json")
-        except RequestRejectedError:
+        except NO_ANSWER:
             return None
         fields = answer.get("properties")
         if not isinstance(fields, dict):
@@ -147,13 +155,13 @@ class NetSuiteClient:
     def _read_zone_offset(self) -> timedelta | None:
         for probe in (ZONE_PROBE, LOCAL_PROBE):
             try:
-                row = self.suiteql(probe)[0]
+                row = self.row(probe)
                 local = datetime.strptime(row["local_now"], TIMESTAMP).replace(tzinfo=UTC)
                 utc = row.get("utc_now")
                 now = datetime.strptime(utc, TIMESTAMP).replace(tzinfo=UTC) if utc else self._read_time()
-            except CredentialsError:
-                raise
-            except (RequestRejectedError, IndexError, KeyError, ValueError):
+            except (*NO_ANSWER, KeyError, ValueError) as error:
+                if _is_of_sign_in(error):
+                    raise
                 continue
             return timedelta(seconds=round((local - now).total_seconds() / QUARTER_HOUR_S) * QUARTER_HOUR_S)
         return None
@@ -166,6 +174,10 @@ class NetSuiteClient:
             RequestRejectedError: See `resources/netsuite/errors.py`.
         """
         return self.page(query, params).rows
+
+    def row(self, query: str, params: Sequence[str] = ()) -> Row:
+        """Return the first row of a query's rows, such as of one that counts; empty without any."""
+        return next(iter(self.suiteql(query, params)), {})
 
     def read_keyset(
         self, query: str, params: Sequence[str] = (), *, key: str = "id", after: str = "-1000000000"
@@ -222,8 +234,8 @@ class NetSuiteClient:
 
         try:
             self._query(query, params, operation, parse, attempts=PROBE_ATTEMPTS)
-        except (RequestRejectedError, UnexpectedError, ContractError) as error:
-            if isinstance(error, CredentialsError) and not isinstance(error, PermissionRefusedError):
+        except NO_ANSWER as error:
+            if _is_of_sign_in(error):
                 raise
             return False
         return True
@@ -257,6 +269,11 @@ class NetSuiteClient:
 
         headers = {"Accept": accept}
         return self._http.read("GET", path, operation, parse, headers=headers, extensions={"operation": operation})
+
+
+def _is_of_sign_in(error: Exception) -> bool:
+    """Return whether a sign-in failed, which concerns every call."""
+    return isinstance(error, CredentialsError) and not isinstance(error, PermissionRefusedError)
 
 
 def _table(query: str) -> str:

@@ -122,7 +122,7 @@ def _one_world(client: NetSuiteClient) -> Iterator[Finding]:
     """Report it without a verdict: the tables' own findings say whether anything is missing."""
     try:
         with missing_if_rejected(client, "subsidiary"):
-            row = client.suiteql("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])[0]
+            row = client.row("select count(*) as n from subsidiary s where s.id > ?", [BEFORE_ALL])
     except MissingTableError:
         yield Finding(SYSTEM, "OneWorld", "no, or the role may not see subsidiaries")
     else:
@@ -160,7 +160,7 @@ def _table(client: NetSuiteClient, need: TableNeed) -> Iterator[Finding]:
         names = [f"{name} (workflow {need.mapped_by[name]})" if name in need.mapped_by else name for name in missing]
         fix = "give the role access to them (to the field or its record type), or remove them from the workflow"
         yield Finding(SYSTEM, check, f"missing columns: {', '.join(names)}", fix)
-    rows = as_whole(client.suiteql(need.count, [BEFORE_ALL])[0].get("n")) or 0
+    rows = as_whole(client.row(need.count, [BEFORE_ALL]).get("n")) or 0
     found = f"{rows:,} rows, {len(need.columns - unknown)} of {len(need.columns)} columns"
     if unknown - set(missing):
         found += f" (without {', '.join(sorted(unknown - set(missing)))})"

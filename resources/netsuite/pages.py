@@ -7,9 +7,9 @@ A page has up to a megabyte, so threads that fetch pages in parallel must not pa
 the envelope and the last key and leaves the cells to assets/netsuite/extract/spool.py. A page that it cannot scan is
 parsed, which reports the cause.
 
-One bad value does not stop a page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a nested
-value becomes its JSON, a byte-order mark is skipped, and each repaired value is named. A column that was not asked for
-is left out and named.
+A blank text is a blank, as in NetSuite's database, whose text columns cannot hold one. One bad value does not stop a
+page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a nested value becomes its JSON, a
+byte-order mark is skipped, and each repaired value is named. A column that was not asked for is left out and named.
 """
 
 import re
@@ -33,7 +33,8 @@ _WHOLE = re.compile(rb"-?\d+")
 _LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
 _NUL = b"\\u0000"
-_EMPTY: tuple[Any, ...] = (None, [], {})
+_BLANK = b':""'  # inside a text its quotation marks would be escaped
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 Row = dict[str, str]
 Repaired = tuple[Row, str]  # a row, and the column whose value was repaired
@@ -84,9 +85,9 @@ class RawPage:
         """Number of texts in the rows; None when they hold anything but texts and each row's empty `links`.
 
         A colon after a quotation mark ends a name, unless the mark is escaped and part of a text, or begins a text
-        that begins with a colon. None with NUL too: it is repaired when the cells are parsed.
+        that begins with a colon. None with NUL or a blank text too: they are replaced when the cells are parsed.
         """
-        if self.begin and self.body.find(_NUL, self.begin, self.end) >= 0:
+        if self.begin and any(self.body.find(each, self.begin, self.end) >= 0 for each in (_NUL, _BLANK)):
             return None
         texts = self._count(b'":"') - self._count(b'\\":"')
         others = self._count(b'":') - self._count(b'\\":') - texts - self._count(_LINKS)
@@ -236,7 +237,7 @@ def _has_more(answer: dict[str, Any], rows: int, operation: str) -> bool:
         raise ContractError("netsuite", operation, f"a page of {rows} rows announces more")
     if not has_more and total is not None and total > rows:
         raise ContractError("netsuite", operation, "the last page came before the announced total")
-    return has_more
+    return has_more or (rows == PAGE and total != rows)  # a full page is the last one only if the total says so
 
 
 def _row(item: Any, operation: str) -> Row:

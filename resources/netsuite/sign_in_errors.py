@@ -40,7 +40,7 @@ def cause_of(response: httpx.Response, now: datetime, private_key: bytes = b"") 
 
 
 def oauth_error(response: httpx.Response) -> str:
-    """Return code and description of RFC 6749 §5.2, without anything that looks like a key."""
+    """Return the error's code and description (RFC 6749 §5.2), without anything that looks like a key."""
     try:
         body: Any = repaired(load_json(response.content))
     except ValueError:

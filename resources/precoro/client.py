@@ -16,7 +16,7 @@ from resources.errors import AnswerLostError, ContractError, RequestRejectedErro
 from resources.http import HttpClient
 from resources.json_body import load_json, repaired
 from resources.precoro.field_cache import FieldCache
-from resources.precoro.pages import PER_PAGE, read_all, records_of
+from resources.precoro.pages import PER_PAGE, read_all
 from resources.precoro.records import CustomField, Option, custom_field, options_of, written_option
 
 LEGAL_ENTITIES = 1  # depend_type: precoro.md §5 row 7 [C]
@@ -104,7 +104,7 @@ class PrecoroClient:
             # precoro.md §7.7: only one client uses this path; the field itself contains its options too
             body = self._get(f"/itemcustomfields/{field_id}", operation)
             nested = body.get("options") if isinstance(body, dict) else None
-            records = records_of(nested, operation)
+            records = read_all(lambda _: nested, operation)  # it has no further pages, so it must announce none
         return options_of(records, operation)
 
     def create_option(self, field_id: int, values: Mapping[str, str]) -> Option:
@@ -141,11 +141,10 @@ class PrecoroClient:
         path, operation = "/itemcustomfields/options/depend_add", "link option"
         response = self._http.send("PATCH", path, operation, safe_to_repeat=True, data=form)
         try:
-            body = _json(response, operation) if response.content.strip() else None  # it may be empty: precoro.md §7.11
+            if response.content.strip():  # it may be empty: precoro.md §7.11
+                _without_error(response, operation)
         except ContractError as error:
             raise AnswerLostError("precoro", operation, error.reason) from error
-        if isinstance(body, dict) and (body.get("error") or body.get("errors")):
-            raise AnswerLostError("precoro", operation, "the response says success and contains an error")
 
     def _list(self, path: str, operation: str) -> list[dict[str, Any]]:
         return read_all(lambda page: self._get(path, operation, page=page, per_page=PER_PAGE), operation)
@@ -166,12 +165,20 @@ class PrecoroClient:
     ) -> Option:
         response = self._http.send(method, path, operation, safe_to_repeat=safe_to_repeat, data=dict(values))
         try:
-            option = written_option(_json(response, operation), values, operation)
+            option = written_option(_without_error(response, operation), values, operation)
         except ContractError as error:  # the status was 2xx, so the write probably succeeded
             raise AnswerLostError("precoro", operation, error.reason) from error
         if option.option_id != (option_id or option.option_id):
             raise AnswerLostError("precoro", operation, f"the response is about another option, {option.option_id}")
         return option
+
+
+def _without_error(response: httpx.Response, operation: str) -> Any:
+    """Return the body of a successful write; ContractError if it contains an error nevertheless."""
+    body = _json(response, operation)
+    if isinstance(body, dict) and (body.get("error") or body.get("errors")):
+        raise ContractError("precoro", operation, "the response says success and contains an error")
+    return body
 
 
 def _json(response: httpx.Response, operation: str) -> Any:

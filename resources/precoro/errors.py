@@ -3,6 +3,7 @@
 Source: precoro.md §3 (429 body) and §4 (error envelope).
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,6 +29,9 @@ FIX = (
 )
 FIRST_TIMESTAMP = 1e8  # a larger number is no number of seconds to wait
 MAX_TEXT = 300
+MESSAGES = ("message", "error", "detail", "title")  # of an answer, or of one of its details
+DETAILS = ("errors", "violations", "error")
+FIELDS = ("field", "propertyPath", "property")
 # a timestamp in full seconds may be up to one second too early
 ROUNDING_S = 1.0
 MAX_WAIT_S = 3700.0  # a longer one means the limit of a day
@@ -94,19 +98,23 @@ def _json(response: httpx.Response) -> Any:
 
 
 def error_text(body: Any) -> str:
-    """Return the message of any known envelope: a string, `message`, `error`, or the first text in `errors`."""
+    """Return the message of any known envelope: a string, or a message in it, else the first text in its details."""
     if isinstance(body, str):
         return body
     if not isinstance(body, dict):
         return ""
-    for key in ("message", "error"):
-        if isinstance(body.get(key), str) and body[key]:
-            return str(body[key])
-    return _first_text(body.get("errors"))
+    return _text_at(body, MESSAGES) or next(filter(None, (_first_text(body.get(key)) for key in DETAILS)), "")
+
+
+def _text_at(node: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Return the first text at one of these keys."""
+    return next((node[key] for key in keys if isinstance(node.get(key), str) and node[key]), "")
 
 
 def _first_text(node: Any, path: str = "") -> str:
     """Return the first text, depth first, with the name of its field."""
+    if isinstance(node, dict) and (message := _text_at(node, MESSAGES)):
+        node, path = message, _text_at(node, FIELDS) or path
     if isinstance(node, str):
         return f"{path}: {node}" if path else node
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()

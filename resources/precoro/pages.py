@@ -1,7 +1,8 @@
 """Read Precoro's lists page by page, in both paging dialects, and never return a part of a list.
 
-Source: precoro.md §2. `has_next_page` decides if present, else `total_pages`; without either the first response is the
-whole list, unless it is exactly one page long.
+Source: precoro.md §2. A list continues if `has_next_page`, `total_pages` or a link to the next page says so; without
+any of them the first response is the whole list, unless it is exactly one page long. Where they disagree, the next page
+is asked for: if a part counted as the whole list, the rest would be created again.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from resources.scalars import as_flag, as_whole
 
 PER_PAGE = 200
 MAX_PASSES = 5
+_PAGING = frozenset({"total", "count", "per_page", "total_pages", "has_next_page", "links"})
 
 Records = list[dict[str, Any]]
 
@@ -55,13 +57,15 @@ def _read_pages(fetch: Callable[[int], Any], operation: str) -> _Pass:
     while True:
         body = fetch(page)
         found, paging = records_of(body, operation), _paging(body)
+        total, count = as_whole(paging.get("total")), as_whole(paging.get("count"))
+        if total is None and count is not None and count > len(found):
+            raise ContractError("precoro", operation, f"page {page} announces {count} records and holds {len(found)}")
         new = list({record["id"]: record for record in found if record["id"] not in seen}.values())
         again = not seen.isdisjoint(record["id"] for record in found)
         moved |= again and bool(new or paging)  # a list that is not paged is the same on each page
         seen.update(record["id"] for record in new)
         records += new
         order += [record["id"] for record in found]
-        total = as_whole(paging.get("total"))
         if total is not None:
             totals.add(total)
         more = _has_more(paging, page, found, new)
@@ -95,19 +99,22 @@ def _with_id(record: Any, operation: str) -> dict[str, Any]:
 
 
 def _paging(body: Any) -> dict[str, Any]:
-    meta = body.get("meta") if isinstance(body, dict) else None
-    paging = meta.get("pagination") if isinstance(meta, dict) else None
-    return paging if isinstance(paging, dict) else {}
+    """Return the paging keys of a response, documented in `meta.pagination`; in `meta` and beside it they count too."""
+    outer = body if isinstance(body, dict) else {}
+    meta = outer["meta"] if isinstance(outer.get("meta"), dict) else {}
+    inner = [each["pagination"] for each in (outer, meta) if isinstance(each.get("pagination"), dict)]
+    return {name: each[name] for each in (outer, meta, *inner) for name in _PAGING & each.keys()}
 
 
 def _has_more(paging: dict[str, Any], page: int, found: Records, new: Records) -> bool:
     has_next, pages = as_flag(paging.get("has_next_page")), as_whole(paging.get("total_pages"))
-    if has_next is not None:
-        return has_next
-    if pages is not None:
-        return page < pages
+    links = paging.get("links")  # [] without any
+    if has_next or (pages is not None and page < pages) or (isinstance(links, dict) and links.get("next")):
+        return True
+    if has_next is not None or pages is not None:
+        return False
     # no paging keys: a list of exactly one page may continue, any other length is complete
-    return len(found) == PER_PAGE and bool(new)
+    return len(found) == (as_whole(paging.get("per_page")) or PER_PAGE) and bool(new)
 
 
 def _changed(operation: str, totals: set[int], reason: str) -> ContractError | TransientError:

@@ -10,8 +10,19 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
+
 from resources.clock import Clock
-from resources.errors import ContractError, CredentialsError, RecordRejectedError, UnreachableError, UntrustedError
+from resources.errors import (
+    BusyError,
+    ContractError,
+    CredentialsError,
+    IntegrationError,
+    RateLimitedError,
+    RecordRejectedError,
+    RequestRejectedError,
+    UnreachableError,
+)
 from resources.http import HttpClient
 from resources.json_body import load_json
 from resources.redaction import know
@@ -25,6 +36,26 @@ DAY_S = 86_400.0
 TOKEN_PATH = "/login/oauth2/v1/token"  # noqa: S105 - a path
 UNKNOWN_LIFE_S = 600.0  # of an access token; one that expires earlier is rejected and then renewed
 EARLY_S = 60.0  # a token is renewed this long before it expires: a request may take a while
+LOST = "invalid_grant"  # the code or refresh token was used, was revoked or has expired (RFC 6749 §5.2)
+WRONG = frozenset(
+    {"invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"}
+)
+FIX = "compare SUITEPROJECTS_CLIENT_ID, SUITEPROJECTS_CLIENT_SECRET and SUITEPROJECTS_REDIRECT_URI with the application"
+
+
+def token_error(response: httpx.Response) -> IntegrationError | None:
+    """Return the error of a rejected token request by the service's word, whatever its status; None without one."""
+    if response.request.url.path != TOKEN_PATH:
+        return None
+    try:
+        body = load_json(response.content)
+    except ValueError:
+        return None
+    word = str(body.get("error")) if isinstance(body, dict) else ""
+    reason = f"HTTP {response.status_code} {word}"
+    if word == LOST:
+        return RecordRejectedError("suiteprojects", "sign in", reason)
+    return CredentialsError("suiteprojects", "sign in", f"{reason}: {FIX}") if word in WRONG else None
 
 
 class SignIn(ABC):
@@ -192,7 +223,7 @@ class RefreshingSignIn(SignIn):
             fresh = self._application.exchange(self._http, self._clock, grant_type="refresh_token", refresh_token=spent)
         except RecordRejectedError as error:
             raise CredentialsError("suiteprojects", "refresh token", _why_lost(tokens)) from error
-        except (CredentialsError, UnreachableError, UntrustedError):
+        except (RequestRejectedError, RateLimitedError, BusyError, UnreachableError):
             self._file.save(replace(before, spending_since=tokens.spending_since))  # certainly not spent
             raise
         self._file.save(fresh)

@@ -34,7 +34,7 @@ from resources.suiteprojects.errors import (
     UNKNOWN_ERROR,
     status_error,
 )
-from resources.suiteprojects.paging import MAX_PAGES, PagedRead, read_command
+from resources.suiteprojects.paging import MAX_PAGES, UP, PagedRead, read_command
 from resources.suiteprojects.responses import check_blocks, parse_response, records_of, status_of
 from resources.suiteprojects.xml import Element, Record, command, date_of, request, summary, text_element
 
@@ -74,7 +74,7 @@ class SuiteProjectsClient:
             key: API key; a secret.
             sign_in: Credentials.
             clock: Time for waiting.
-            page_size: Rows of one page, for accounts that allow less than 1000.
+            page_size: Rows of one page; lowered when the account allows fewer.
         """
         self._http = http
         self._namespace = namespace
@@ -82,7 +82,8 @@ class SuiteProjectsClient:
         self._sign_in = sign_in
         self.clock = clock or WallClock()
         self.page_size = page_size
-        self._max_pages = MAX_PAGES
+        self._max_pages, self._asks_highest = MAX_PAGES, True
+        self._max_reads = PAGE  # of one request, lowered when the account rejects more
         self._quota: tuple[int, int] | None = None  # requests left in 24 hours, and our calls when that was read
         self._texts: dict[int, str] = {}
         self._texts_lock = Lock()
@@ -196,17 +197,15 @@ class SuiteProjectsClient:
             ContractError: A response is not as documented, or rows kept moving between pages.
         """
 
-        def page(offset: int) -> Element:
-            limit = f"{offset},{self.page_size}"
-            return read_command(
-                type_name, fields, limit=limit, custom=custom, query=query, order="id,asc", deleted=deleted
-            )
+        def page(limit: str, order: str = UP) -> Element:
+            asked = fields if order == UP else ()
+            return read_command(type_name, asked, limit=limit, custom=custom, query=query, order=order, deleted=deleted)
 
-        paged = PagedRead(self.read_many, page, type_name, self.page_size, self._max_pages)
+        paged = PagedRead(self.read_many, page, type_name, self.page_size, self._max_pages, self._asks_highest)
         try:
             yield from paged.records()
         finally:
-            self._max_pages = paged.max_pages
+            self._max_pages, self.page_size, self._asks_highest = paged.max_pages, paged.page_size, paged.asks_highest
 
     def deleted_ids(self, type_name: str) -> set[str]:
         """Return the ids of the deleted records of a type; none if the service does not list them."""
@@ -247,11 +246,24 @@ class SuiteProjectsClient:
             self._blanks.learn(read, records)
         return found
 
+    def read_each(self, reads: Sequence[Element]) -> list[list[Record]]:
+        """Return the records of each Read, later ones included, in as many requests as the account's limits need."""
+        found: list[list[Record]] = []
+        while len(found) < len(reads):
+            some = reads[len(found) : len(found) + self._max_reads]
+            try:
+                found += self.read_many(some, fresh=True)
+            except RequestRejectedError as error:
+                if error.code not in TOO_MUCH or len(some) == 1:
+                    raise
+                self._max_reads = len(some) // 2
+        return found
+
     def leaves_out_blanks(self, type_name: str, fields: Sequence[str], *, custom: bool = False) -> bool:
         """Return whether a property that records lack is blank (`blanks.py`); reads a page if that is not known yet."""
         if not self._blanks.are_left_out and type_name not in self._sampled:
             self._sampled.add(type_name)
-            self.read_many([read_command(type_name, fields, limit=str(self.page_size), custom=custom, order="id,asc")])
+            next(self.read_all(type_name, fields, custom=custom), None)  # a page
         return self._blanks.are_left_out
 
     # --- small calls ------------------------------------------------------------------------------------------

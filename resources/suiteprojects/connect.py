@@ -10,7 +10,7 @@ from resources.errors import CredentialsError
 from resources.http import ATTEMPTS, HttpClient
 from resources.http_pool import NOWHERE, ClosedTransport, invalid_base_url, missing_settings, open_http
 from resources.redaction import know
-from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn
+from resources.suiteprojects.auth import Application, PasswordSignIn, RefreshingSignIn, SignIn, TokenSignIn, token_error
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.tokens import TokenFile, issuer_of
 
@@ -70,7 +70,7 @@ def _open_session(
         settings, transport = {**settings, "base_url": NOWHERE}, ClosedTransport("suiteprojects", problem)
     time = clock or WallClock()
     with open_http(settings["base_url"], transport=transport, ca_file=Path(ca_file) if ca_file else None) as pool:
-        http = HttpClient(pool, system="suiteprojects", clock=time, attempts=attempts)
+        http = HttpClient(pool, system="suiteprojects", clock=time, attempts=attempts, translate=token_error)
         yield HttpSession(http, time, settings, problem)
 
 

@@ -14,6 +14,7 @@ RATE_LIMIT = 556
 MINUTE_S = 60.0
 BUSY = frozenset({414, 419, 606})  # temporarily down, try again, projections running
 BAD_SESSION = frozenset({2, 9})  # not logged in; session or token invalid or expired
+TOO_MANY_ROWS = frozenset({"605", "854"})  # an account may allow pages of fewer than 1000 (suiteprojects_api.md §1.3)
 TOO_MUCH = frozenset({"854", "855"})  # an account may limit what one request reads; RateLimit may count as well
 
 # by status; other statuses of the 4xx and 5xx families get a general text

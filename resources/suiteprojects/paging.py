@@ -2,20 +2,27 @@
 
 Row order is stable only with `order`, and even then a deletion moves rows to an earlier page. The last row of a page
 must be the first of the next one; otherwise a row may have moved past the edge, and the read starts again.
+
+A page that is shorter than asked for is the last one, or the account returns no more rows at once without saying so:
+the request of the first page also asks for the record with the highest id. If that is missing, pages are read in the
+size that arrived.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Protocol
 
-from resources.errors import ContractError, RequestRejectedError
-from resources.suiteprojects.errors import SYSTEM, TOO_MUCH
+from resources.errors import ContractError, CredentialsError, RequestRejectedError
+from resources.suiteprojects.errors import SYSTEM, TOO_MANY_ROWS, TOO_MUCH
 from resources.suiteprojects.xml import Element, Record, command, object_element, return_element
 
 MAX_PAGES = 5  # of one request
 RESPONSE_S = 8.0  # a request asks for as many pages as should arrive within this, by the time of the first page
 MAX_PASSES = 3
+MIN_PAGE = 10  # rows
+UP, DOWN = "id,asc", "id,desc"
 
 
 def read_command(
@@ -45,22 +52,33 @@ class ReadMany(Protocol):
         ...
 
 
+class PageOf(Protocol):
+    """Makes the Read of a page."""
+
+    def __call__(self, limit: str, order: str = UP) -> Element:
+        """Return it, by its `limit`."""
+        ...
+
+
 @dataclass
 class PagedRead:
     """One read of all records of a type.
 
     Attributes:
         read_many: Sends Reads.
-        page: Returns the Read of the rows from an offset.
+        page: Returns the Read of a page.
         type_name: Record type, for error texts.
+        page_size: Rows of a page; halved while the account rejects it, lowered to what it returns.
         max_pages: Pages of one request; lowered to 1 when the account rejects more.
+        asks_highest: Whether a first page is compared with the highest id; false once the account rejects that.
     """
 
     read_many: ReadMany
-    page: Callable[[int], Element]
+    page: PageOf
     type_name: str
     page_size: int
     max_pages: int = MAX_PAGES
+    asks_highest: bool = True
     _seen: set[str] = field(default_factory=set)
 
     def records(self) -> Iterator[Record]:
@@ -80,25 +98,49 @@ class PagedRead:
         offset, last, pages_at_once = 0, None, 1
         while True:
             began = monotonic()
-            offsets = [offset + (self.page_size - 1) * number for number in range(pages_at_once)]
+            size = self.page_size
+            offsets = [offset + (size - 1) * number for number in range(pages_at_once)]
+            reads = [self.page(f"{each},{size}") for each in offsets]
+            ends = [self.page("1", DOWN)] if offset == 0 and self.asks_highest else []
             try:
-                pages = self.read_many([self.page(each) for each in offsets], fresh=True, quota=offset == 0)
+                found = self.read_many([*reads, *ends], fresh=True, quota=offset == 0)
             except RequestRejectedError as error:
-                if pages_at_once == 1 or error.code not in TOO_MUCH:
+                if not self._asks_less(error, with_highest=bool(ends), several=pages_at_once > 1):
                     raise
-                pages_at_once = self.max_pages = 1
+                pages_at_once = min(pages_at_once, self.max_pages)
                 continue
             if offset == 0:
                 expected = int(RESPONSE_S / max(monotonic() - began, 0.001))
                 pages_at_once = max(1, min(self.max_pages, expected))
-            for rows in pages:
+            for rows in found[: len(reads)]:
                 if last is not None and (not rows or rows[0]["id"] != last):
                     return False
                 yield from self._new(rows)
-                if len(rows) < self.page_size:
-                    return True
+                if len(rows) < size:
+                    return self._is_end(rows, list(chain.from_iterable(found[len(reads) :])))
                 last = rows[-1]["id"]
-            offset = offsets[-1] + self.page_size - 1
+            offset = offsets[-1] + size - 1
+
+    def _asks_less(self, error: RequestRejectedError, *, with_highest: bool, several: bool) -> bool:
+        """Ask for less from now on, and return whether the account may then accept it."""
+        if isinstance(error, CredentialsError):
+            return False
+        if with_highest and error.code not in TOO_MANY_ROWS - TOO_MUCH:
+            self.asks_highest = False
+        elif several and error.code in TOO_MUCH:
+            self.max_pages = 1
+        elif self.page_size >= 2 * MIN_PAGE and error.code in TOO_MANY_ROWS:
+            self.page_size //= 2
+        else:
+            return False
+        return True
+
+    def _is_end(self, rows: Sequence[Record], highest: Sequence[Record]) -> bool:
+        """Return whether a short page is the last one; else read smaller pages from now on."""
+        if all(row["id"] in self._seen for row in highest):
+            return True
+        self.page_size = max(len(rows), MIN_PAGE)
+        return False
 
     def _new(self, rows: Sequence[Record]) -> Iterator[Record]:
         for row in rows:

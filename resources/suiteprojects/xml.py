@@ -6,7 +6,10 @@ Values are flat: the city of a customer's address is `addr_city`; dates are `YYY
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
+from html import escape
+from html.entities import html5
 from itertools import groupby
 
 from lxml import etree
@@ -27,6 +30,8 @@ ALIASES = {
 }
 MAX_CHARACTER = 0x10FFFF
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
+# a section of plain text, or an ampersand that begins no reference of XML, with the name of a reference of HTML
+_AMPERSAND = re.compile(r"<!\[CDATA\[.*?\]\]>|&(?!#\d+;|#[xX][\da-fA-F]+;|(?:amp|lt|gt|quot|apos);)(\w+;)?", re.DOTALL)
 _PROLOG = re.compile(r"^<\?xml[^>]*\?>")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -134,7 +139,8 @@ def parse_xml(body: bytes) -> Element:
     """Return the root of a response; entities, network access and DTDs are off.
 
     One bad character does not hide a thousand records: if the body is not well-formed, it is read once more with
-    U+FFFD for what XML cannot represent, and as Latin-1 if it is no UTF-8 (suiteprojects_api.md §1.1).
+    U+FFFD for what XML cannot represent, as Latin-1 if it is no UTF-8 (suiteprojects_api.md §1.1), and with ampersands
+    as text where they begin no reference, or with the character of a reference that HTML knows.
 
     Raises:
         ValueError: The body is not well-formed XML.
@@ -162,8 +168,15 @@ def _repaired(body: bytes) -> bytes:
     except UnicodeDecodeError:
         is_utf8 = _MULTIBYTE.search(body) is not None
         text = body.decode("utf-8", "replace") if is_utf8 else body.decode("latin-1")
-    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_checked_reference, text))
+    text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_checked_reference, _AMPERSAND.sub(_known_reference, text)))
     return _PROLOG.sub("", text.strip().lstrip("\ufeff")).encode()
+
+
+def _known_reference(found: re.Match[str]) -> str:
+    name = found[1] or ""
+    if not found[0].startswith("&"):
+        return found[0]
+    return escape(html5[name]) if name in html5 else f"&amp;{name}"
 
 
 def _checked_reference(reference: re.Match[str]) -> str:
@@ -183,12 +196,12 @@ def record_of(element: Element, names: tuple[str, ...] = ()) -> Record:
         if name in ADDRESSES:
             for part in child.iterfind("Address/*"):
                 flat = f"{ADDRESSES[name]}{part.tag}"
-                record[flat] = record.get(flat) or part.text or None
+                record[flat] = record.get(flat) or (_written(part) if len(part) else part.text) or None
             continue
         value = child.text or None
         if len(child):  # most are plain text: searching each for a date costs more than all the rest
             date = child.find("Date")
-            value = date_of(date) if date is not None else value
+            value = date_of(date) if date is not None else _written(child)
         record[name] = record.get(name) or value
     for alias, name in ALIASES.items():
         if alias in record:
@@ -196,6 +209,13 @@ def record_of(element: Element, names: tuple[str, ...] = ()) -> Record:
     if record.get("id"):
         record["id"] = str(record["id"]).strip()
     return record
+
+
+def _written(element: Element) -> str:
+    """Return a value that contains markup, or a reference to an entity: its text, and these as they are written."""
+    # copies: they declare no namespace of an element above that they do not use
+    inside = (etree.tostring(copy(each), encoding="unicode", with_tail=False) + (each.tail or "") for each in element)
+    return f"{element.text or ''}{''.join(inside)}"
 
 
 @lru_cache(1000)

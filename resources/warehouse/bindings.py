@@ -36,6 +36,14 @@ def find_conflict(con: duckdb.DuckDBPyConnection, name: str, account: Account) -
     )
 
 
+def of_same_account(con: duckdb.DuckDBPyConnection, one: str, other: str) -> str:
+    """Return the SQL condition that two workflows, given as SQL, deliver to one account, as far as that is known."""
+    if not has_table(con, TABLE):
+        return "true"
+    first, second = (f"(select account from {TABLE} where name = {name})" for name in (one, other))
+    return f"coalesce({first} = {second}, true)"
+
+
 def bind(con: duckdb.DuckDBPyConnection, name: str, account: Account, at: datetime, run_id: str) -> None:
     """Record the account, unless one is recorded."""
     if account and read_binding(con, name) is None:

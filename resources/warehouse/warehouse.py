@@ -140,7 +140,7 @@ class Warehouse:
 
     @contextmanager
     def transactions(self) -> Iterator[Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]]:
-        """Run several transactions on the warehouse, one after the other, exclusive as in `writer`.
+        """Run several transactions on the warehouse, one after the other, as exclusively as `writer` does.
 
         Each `with transaction() as con:` commits; after an exception it is rolled back, and the next one may begin.
         """

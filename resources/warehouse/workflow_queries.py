@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import duckdb
 
+from resources.warehouse.bindings import of_same_account
 from resources.warehouse.tables import columns_of, has_table, literal, quoted, tables_of
 from resources.warehouse.version_queries import versions_query
 
@@ -135,6 +136,7 @@ def _edited(con: duckdb.DuckDBPyConnection, workflow: str) -> Iterable[str]:
     if not fields:
         return
     name, wanted = literal(workflow), columns_of(con, f"mart_{workflow}")
+    same_account = of_same_account(con, "theirs.workflow", name)
     each = []
     for field in fields:
         path = literal('$."' + field.replace('"', '\\"') + '"')
@@ -142,17 +144,25 @@ def _edited(con: duckdb.DuckDBPyConnection, workflow: str) -> Iterable[str]:
         ours = f"mart.{quoted(field)}" if field in wanted else "null::varchar"
         before = f"case when {_hash(ours)} = {known} then {ours} end"
         value = f"{{'field': {literal(field)}, 'before': {before}, 'after': {now}::varchar}}"
-        each.append(f"case when {known} <> {_hash(now)} then {value} end")
+        by_others = f"[json_extract_string(each, {path}) for each in others.value_hashes]"
+        edited = f"{known} <> {_hash(now)} and not coalesce(list_contains({by_others}, {_hash(now)}), false)"
+        each.append(f"case when {edited} then {value} end")
     hashes = ", ".join(f"{literal(field)}: {_hash(f'shown.{quoted(field)}')}" for field in fields)
     yield f"""(
         select {name} as workflow, source, source_id, target_id, each.field, each.before, each.after,
             target_updated_at, edited_after
         from (
-            select link.source, link.source_id, link.target_id, link.confirmed_at as edited_after,
+            select link.source, link.source_id, link.target_id,
+                least(run.started_at, link.confirmed_at) as edited_after,
                 shown.updated_at::varchar as target_updated_at,
                 unnest([each for each in [{", ".join(each)}] if each is not null]) as each
             from sync_links as link
             join {quoted(f"target_{workflow}")} as shown on shown.target_id = link.target_id
+            left join sync_runs as run on run.run_id = link.run_id and run.workflow = link.workflow
+            left join (
+                select target, target_id, list(value_hashes) as value_hashes
+                from sync_links as theirs where workflow <> {name} and {same_account} group by all
+            ) as others on others.target = link.target and others.target_id = link.target_id
             left join {quoted(f"mart_{workflow}")} as mart
                 on mart.source = link.source and mart.source_id = link.source_id
             where link.workflow = {name} and json_valid(link.value_hashes)

@@ -7,7 +7,6 @@ The spelling of the type is undocumented, and a deletion that is seen twice (the
 record that came back, so each candidate is looked up before it is marked.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -29,7 +28,6 @@ from resources.scalars import as_whole
 
 # deleteddate is shown in Pacific time, netsuite.md §5.5 [D]
 DELETION_ZONE = ZoneInfo("America/Los_Angeles")
-_TIME = re.compile(r"\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d")
 DELETIONS = pl.Schema({"key": pl.String(), "deleted_at": pl.Datetime("us"), EVIDENCE: pl.String()})
 NAMED = 5  # ids in a warning
 NOTE, NOTIFIED, PARENT = "note", "notified", "parent"  # evidence of a deletion, see `OWN_COLUMNS`
@@ -162,11 +160,21 @@ def _recent(client: NetSuiteClient, since: str) -> list[tuple[str, str, str]] | 
 def _deletion(row: Row) -> tuple[str, str, str] | None:
     """Return id, type and time; None for a note without a readable id or time, which says nothing of any record."""
     record_id, moment = as_whole(row.get("recordid")), row.get("deleteddate", "").partition(".")[0].strip()
-    if record_id is None or not _TIME.fullmatch(moment):
+    if record_id is None or not _is_time(moment):
         return None
     return str(record_id), row.get("kind", "").strip().lower(), moment
 
 
+def _is_time(text: str) -> bool:
+    try:
+        return _shown(text).strftime(TIMESTAMP) == text and bool(_utc(text))  # texts of one form can be compared
+    except (ValueError, OverflowError):
+        return False
+
+
+def _shown(text: str) -> datetime:
+    return datetime.strptime(text, TIMESTAMP).replace(tzinfo=DELETION_ZONE)
+
+
 def _utc(text: str) -> datetime:
-    shown = datetime.strptime(text, TIMESTAMP).replace(tzinfo=DELETION_ZONE)
-    return shown.astimezone(UTC).replace(tzinfo=None)
+    return _shown(text).astimezone(UTC).replace(tzinfo=None)

@@ -19,12 +19,13 @@ from assets.netsuite.extract.stage_routing import raw_table_sql
 from assets.netsuite.extract.unreadable_rows import MAX_ROWS, PAGE_ERRORS, find_unreadable, may_be_a_row
 from assets.netsuite.record_types import STAGES, RecordType
 from assets.netsuite.suiteql_file import Query
-from resources.errors import IntegrationError
+from resources.errors import ContractError, IntegrationError, TransientError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.id_ranges import IdRange
 from resources.netsuite.pages import RawPage
 from resources.netsuite.parallel_fetch import FetchedPage, fetch_pages
 from resources.netsuite.rejected_columns import missing_if_rejected
+from resources.scalars import as_whole
 
 MAX_IN_LIST = 1000  # values that NetSuite accepts in one IN
 SPARE_THREADS = 1  # more than concurrency slots: one has its next call ready while another handles its answer
@@ -219,9 +220,14 @@ class Reader:
         return self._spool(SpoolLayout(key, (key,), f"'{table}'", table), [FetchedPage(page, BEFORE_ALL, None)])
 
     def _extent(self, start: IdRange) -> Extent:
-        with missing_if_rejected(self._client, self.record_type.table):
-            row = self._client.suiteql(self.query.extent(start.conditions), (*start.params, str(start.after)))[0]
-        return Extent(int(row.get("n", "0")), int(row.get("hi", start.after)))
+        """Return how the work can be split; no row depends on it, so what NetSuite does not answer is unknown."""
+        try:
+            with missing_if_rejected(self._client, self.record_type.table):
+                row = self._client.row(self.query.extent(start.conditions), (*start.params, str(start.after)))
+        except (TransientError, ContractError):
+            row = {}
+        rows, highest = as_whole(row.get("n")), as_whole(row.get("hi"))
+        return Extent(rows or 0, start.after if highest is None else highest)
 
     def _rest(self, start: IdRange, first: FetchedPage, extent: Extent | None, text: PageText) -> Iterator[FetchedPage]:
         """Read the pages after the first one in parallel."""

@@ -18,6 +18,7 @@ from assets.netsuite.record_types import RECORD_TYPES, RecordType
 from assets.result_texts import counted
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.rejected_columns import REJECTIONS
+from resources.scalars import as_whole
 from resources.warehouse.tables import columns_of, quoted
 
 NAMED = 8  # ids in a warning
@@ -58,7 +59,8 @@ def _counts(client: NetSuiteClient, types: Sequence[RecordType], optional: Colle
         query = " union all ".join(each.query.count(each.name, [no_date(each)]) for each in asked)
         with suppress(*REJECTIONS):
             rows = client.suiteql(query, [str(BEFORE_ALL)] * len(asked))
-            return {row["which"]: int(row.get("n") or 0) for row in rows}
+            counts = {row.get("which", ""): as_whole(row.get("n")) for row in rows}
+            return {name: number for name, number in counts.items() if number is not None}
     return {}
 
 

@@ -14,6 +14,7 @@ from assets.netsuite.suiteql_file import Query
 from resources.errors import ContractError, CredentialsError, IntegrationError, RequestRejectedError
 from resources.netsuite.client import NetSuiteClient
 from resources.netsuite.errors import MissingTableError, UnexpectedError, UnknownColumnError
+from resources.netsuite.pages import int_key
 from resources.netsuite.rejected_columns import AFTER_ALL
 
 PAGE_ERRORS = (RequestRejectedError, UnexpectedError, ContractError)
@@ -41,10 +42,10 @@ def find_unreadable(
     """
     try:
         rows = client.suiteql(query.ids(conditions), (*params, after))
+        pending = [[str(int_key(row, query.key)) for row in rows]]
     except PAGE_ERRORS:
         return []
     found: list[str] = []
-    pending = [[row[query.key] for row in rows]]
     while pending and len(found) <= MAX_ROWS:
         keys = pending.pop()
         if not keys or _can_be_read(client, query, keys):

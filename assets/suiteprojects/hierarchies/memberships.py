@@ -59,7 +59,7 @@ class Memberships:
         self._current = {}
         ids = [write.target_id for write in writes if _reassigns(write) and write.target_id]
         reads = [read_command(self._type_name, [LIST_FIELD], limit="1", query={"id": each}) for each in ids]
-        for record in chain.from_iterable(self._client.read_many(reads, fresh=True) if reads else ()):
+        for record in chain.from_iterable(self._client.read_each(reads)):
             if LIST_FIELD not in record and not self._client.leaves_out_blanks(self._type_name, [LIST_FIELD]):
                 raise ContractError(SYSTEM, f"Read {self._type_name}", f"records without {LIST_FIELD}: nodes unknown")
             listed = [part.strip() for part in (record.get(LIST_FIELD) or "").split(",")]
@@ -104,7 +104,7 @@ class Memberships:
         reads = [read_command(NODE, ["parentid"], limit=str(_MAX_ASSOCIATIONS), query=query) for query in queries]
         size = PAGE // _MAX_ASSOCIATIONS
         chunks = [reads[start : start + size] for start in range(0, len(reads), size)]
-        found = chain.from_iterable(self._client.read_many(chunk, fresh=True) for chunk in chunks)
+        found = chain.from_iterable(map(self._client.read_each, chunks))
         obsolete = [
             str(association["id"])
             for (write, name), associations in zip(changes, found, strict=True)

@@ -15,7 +15,7 @@ from assets.suiteprojects.canonical import join_ids
 from resources.errors import RequestRejectedError
 from resources.scalars import as_flag
 from resources.suiteprojects.client import SuiteProjectsClient
-from resources.suiteprojects.errors import SYSTEM
+from resources.suiteprojects.errors import SYSTEM, TOO_MANY_ROWS, TOO_MUCH
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Record
 
@@ -60,9 +60,14 @@ class Trees:
             read_command(name, properties, limit=str(_LIMITS[part]), custom=bool(custom), query=query)
             for part, (name, properties, query) in parts.items()
         ]
-        found = dict(zip(parts, client.read_many(reads, fresh=True), strict=True))
+        found: dict[str, list[Record]] = {}
+        try:
+            found = dict(zip(parts, client.read_many(reads, fresh=True), strict=True))
+        except RequestRejectedError as error:
+            if error.code not in TOO_MUCH | TOO_MANY_ROWS:
+                raise
         for part, (name, properties, query) in parts.items():
-            if len(found[part]) == _LIMITS[part]:
+            if part not in found or len(found[part]) == _LIMITS[part]:
                 found[part] = list(client.read_all(name, properties, custom=bool(custom), query=query))
         self.hierarchies = _candidates(found["hierarchies"], association)
         self._levels, self._nodes = found["levels"], found["nodes"]

@@ -106,16 +106,25 @@ def run(query: str, binds: list[Any], page: Page, *, store: Store, now: datetime
     }
     try:
         with store.read() as connection:
-            return _execute(connection, statement, parameters, page)
+            return _execute(connection, statement, parameters, page, null_as_text=switches.null_as_text)
     except (sqlite3.Error, OverflowError) as error:
         raise unsupported(f"the statement does not run: {error}") from error
 
 
-def _execute(connection: sqlite3.Connection, statement: Statement, parameters: Mapping[str, Any], page: Page) -> Rows:
+def _execute(
+    connection: sqlite3.Connection,
+    statement: Statement,
+    parameters: Mapping[str, Any],
+    page: Page,
+    *,
+    null_as_text: bool,
+) -> Rows:
     cursor = connection.cursor()
     cursor.row_factory = None
     rows = cursor.execute(statement.page_sql, parameters).fetchall()
     items = [_item(statement.keys, row) for row in rows]
+    if null_as_text:
+        items = [{**dict.fromkeys(statement.keys, ""), **item} for item in items]
     if len(rows) < page.limit and (rows or not page.offset):
         return Rows(items, page.offset + len(rows))
     return Rows(items, cursor.execute(statement.count_sql, parameters).fetchone()[0])

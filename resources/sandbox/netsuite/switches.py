@@ -124,6 +124,9 @@ class NetSuiteSwitches:
         " escape of a lone surrogate; empty: none.",
         "netsuite.md §1.2 [U]",
     )
+    null_as_text: bool = switch(
+        False, "A column without a value is a blank text, and not left out of the row.", "netsuite.md §1.2 [U]"
+    )
     byte_order_mark: bool = switch(False, "A response begins with a UTF-8 byte-order mark.", "netsuite.md §1.2 [U]")
     between_half_open: bool = switch(False, "BETWEEN excludes its upper bound.", "netsuite.md §1.4 [C]")
     session_zone: str = switch(

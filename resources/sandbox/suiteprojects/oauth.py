@@ -32,7 +32,8 @@ def token(
 ) -> Response:
     """Exchange a code or a refresh token; a refresh token is valid once."""
     if not _is_client(request.headers.get("authorization", ""), credentials):
-        return json_response({"error": "invalid_client"}, 401, headers={"WWW-Authenticate": "Basic"})
+        status = switches.token_error_status or 401
+        return json_response({"error": "invalid_client"}, status, headers={"WWW-Authenticate": "Basic"})
     form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
     grant = form.get("grant_type")
     if grant == "refresh_token":
@@ -42,7 +43,7 @@ def token(
     else:
         return json_response({"error": "unsupported_grant_type"}, 400)
     if not valid:
-        return json_response({"error": "invalid_grant"}, 400)
+        return json_response({"error": "invalid_grant"}, switches.token_error_status or 400)
     return json_response(
         {
             "access_token": access.issue("access"),

@@ -110,7 +110,7 @@ class _Query:
             tests += conditions[0]
             params += conditions[1]
         query = f"where {' and '.join(tests)} order by {self._order()} limit ? offset ?"
-        rows = self._tx.rows(query, [*params, size, offset])
+        rows = self._tx.rows(query, [*params, min(size, self._tx.switches.max_rows or size), offset])
         names = tuple(self._custom or ())
         return "".join(object_xml(row, self._type, returned, names, self._tx.switches) for row in rows)
 

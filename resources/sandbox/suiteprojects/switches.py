@@ -22,6 +22,9 @@ class SuiteProjectsSwitches:
     requests_per_minute: int | None = switch(None, "Requests per 60 seconds; none: no limit.", ACCOUNT)
     requests_per_day: int | None = switch(100_000, "Requests per 24 hours; none: no limit.", ACCOUNT)
     max_limit: int = switch(1000, "Maximum `limit` of one Read; above it: 605.", "suiteprojects_api.md §1.3 [D]")
+    max_rows: int | None = switch(
+        None, "Rows that one Read returns at most, without an error; none: as many as asked for.", ACCOUNT
+    )
     max_objects: int = switch(1000, "Records written by one request; above it: 555.", "suiteprojects_api.md §1.6 [D]")
     too_many_objects: Literal["auth", "command"] = switch(
         "auth",
@@ -46,6 +49,11 @@ class SuiteProjectsSwitches:
     )
     access_token_life_s: int = switch(3600, "Lifetime of an access token in seconds.", "suiteprojects_api.md §3 [U]")
     refresh_token_life_s: int = switch(86_400, "Lifetime of a refresh token in seconds.", "suiteprojects_api.md §3 [D]")
+    token_error_status: int | None = switch(
+        None,
+        "HTTP status of a rejected token request; none: 401 for a wrong application, 400 for a wrong token.",
+        "suiteprojects_api.md §3: status [U]",
+    )
     filter_set_cache: bool = switch(
         False,
         "Records created after a token was issued are hidden from it until `clear_filter_cache`.",

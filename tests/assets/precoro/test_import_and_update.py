@@ -435,7 +435,7 @@ def test_individuals_have_their_alternative_name_or_first_and_last_name(company:
 
 
 @pytest.mark.parametrize("number", [False, True])
-def test_the_projects_number_is_the_code_by_a_setting(company: Company, *, number: bool) -> None:
+def test_a_setting_makes_the_projects_number_its_code(company: Company, *, number: bool) -> None:
     """F29, F27: off by default, as in Precoro's own integration; only known keys are ever sent."""
     rows = [row | {"active": True} if row["field"] == "code" and number else row
             for row in shipped().model_dump(by_alias=True)["records"][1]["fields"]]  # fmt: skip

@@ -1,6 +1,7 @@
 """Precoro options as a target of the engine: reads, writes and their outcomes."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -182,6 +183,21 @@ def test_a_response_with_the_key_of_another_record_is_not_a_new_option() -> None
         assert (OptionState().existing(answer, "1", write("1")) == "") is is_ours
 
 
+@pytest.mark.parametrize(("key", "is_ours"), [("8", False), ("1", True), (None, True)])
+def test_an_option_of_another_record_that_got_our_key_is_not_taken_over(
+    key: str | None,
+    is_ours: bool,  # noqa: FBT001
+) -> None:
+    """A service may give the first option of a name the values of a second create, its key among them."""
+    state = OptionState()
+    listed = Option(4711, "Customer 1", None, enable=True, external_id=key, level=1)
+    state.record_listing(datetime(2026, 11, 16, tzinfo=UTC), [listed])
+    answer = replace(listed, external_id="1")
+
+    assert (state.existing(answer, "1", write("1")) == "") is is_ours
+    assert state.existing(answer, "1", write("1", are_others=lambda _: True))
+
+
 def test_a_response_with_a_record_that_only_the_ledger_knows_is_not_a_new_option(
     target: OptionTarget, sandbox: Sandbox
 ) -> None:
@@ -272,6 +288,7 @@ def test_an_option_moves_below_a_parent_and_back_to_the_top_level(target: Option
     target.send([write("3", Action.UPDATE, target_id=child, parent_id=second, changed=frozenset({PARENT}))])
     moved = ours(sandbox)["3"]["parent_id"]
     target.send([write("3", Action.UPDATE, target_id=child, changed=frozenset({PARENT}))])
+    target.send([write("3", Action.UPDATE, target_id=child, changed=frozenset({"name"}))])
 
     assert str(moved) == second
     assert ours(sandbox)["3"]["level"] == 1

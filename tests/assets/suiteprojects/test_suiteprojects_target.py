@@ -211,6 +211,33 @@ def test_find_reads_many_keys_in_few_requests(sandbox: Sandbox, customers: Suite
     assert customers.calls - calls == 3
 
 
+@pytest.mark.parametrize("limits", [{"max_limit": 30}, {"max_commands": 20}, {"max_read_objects": 25}, {}])
+def test_an_account_may_allow_less_in_one_request(
+    sandbox: Sandbox, customers: SuiteProjectsTarget, limits: dict[str, int]
+) -> None:
+    """Rows of a page, commands, rows in all (§1.3, §1.7): lists, keys, hierarchies and their nodes are read anyway."""
+    spp = sandbox.suiteprojects
+    area = spp.add("Hierarchy", name="Area", type="customer")
+    level = spp.add("HierarchyNode", name="L", hierarchyid=str(area), isalevel="1")
+    node = {"hierarchyid": str(area), "isanode": "1", "levelid": str(level)}
+    north = str(spp.add("HierarchyNode", name="North", **node))
+    spp.add_many("Customer", [{"name": f"C{n}", "externalid": str(n)} for n in range(1, 41)])
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, **limits)
+
+    listed = customers.read(["name", "hierarchy:Area"])
+    writes = [
+        Write("customers", row["external_id"], Action.UPDATE, row["target_id"], {"hierarchy:Area": north},
+              frozenset({"hierarchy:Area"}))
+        for row in listed.rows(named=True)
+    ]  # fmt: skip
+    sent = customers.send(writes)
+    found = customers.find([str(n) for n in range(1, 41)], ["hierarchy:Area"])
+
+    assert listed.height == found.height == 40
+    assert {each.verdict for each in sent.outcomes} == {Verdict.CONFIRMED}
+    assert {*found["hierarchy:Area"]} == {north}
+
+
 def test_the_daily_quota_stops_the_run(sandbox: Sandbox, customers: SuiteProjectsTarget) -> None:
     """Nothing was sent, and nothing else is."""
     sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, requests_per_day=0)

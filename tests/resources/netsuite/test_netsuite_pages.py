@@ -41,8 +41,8 @@ def test_the_last_key_is_found_in_any_valid_response(answer: bytes) -> None:
 @given(
     st.lists(
         st.one_of(
-            st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
-            st.text(alphabet=':"\\,[]', max_size=6),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30),
+            st.text(alphabet=':"\\,[]', min_size=1, max_size=6),
         ),
         min_size=1,
         max_size=5,
@@ -55,14 +55,14 @@ def test_cells_are_counted_whatever_the_texts_contain(texts: list[str]) -> None:
     assert scan_page(orjson.dumps(body(rows)), "id", "query").cells == 2 * len(texts)
 
 
-@pytest.mark.parametrize("value", [3, True, {"refName": "x"}, [1], [], None])
+@pytest.mark.parametrize("value", [3, True, {"refName": "x"}, [1], [], None, ""])
 def test_a_page_with_other_values_than_texts_is_parsed(value: Any) -> None:
-    """A number is read as text, a nested value as its JSON, and named; neither is counted as a text."""
+    """A number is read as text, a nested value as its JSON, and named; neither counts as a text, nor does a blank."""
     page = scan_page(orjson.dumps(body([{"links": [], "id": "1", "x": value}])), "id", "query")
 
     assert page.cells is None
     read = page.normalized()
-    assert read.cells == (1 if value in (None, []) else 2)
+    assert read.cells == (1 if value in (None, [], "") else 2)
     is_nested = isinstance(value, dict | list) and bool(value)
     assert [(row["id"], column) for row, column in read.repaired] == ([("1", "x")] if is_nested else [])
 

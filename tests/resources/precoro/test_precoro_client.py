@@ -1,9 +1,11 @@
 """The Precoro client against the sandbox."""
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 
 from resources.errors import (
@@ -14,9 +16,10 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
-from resources.http import PARSE_ATTEMPTS
+from resources.http import PARSE_ATTEMPTS, HttpClient
 from resources.precoro.client import PrecoroClient
 from resources.precoro.connect import open_precoro
+from resources.precoro.errors import ErrorTranslator
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
@@ -132,6 +135,20 @@ def test_an_answer_about_another_option_confirms_nothing(sandbox: Sandbox) -> No
             client.set_external_id(FIELD, first, "3")
 
 
+def test_an_answer_with_an_option_and_an_error_confirms_nothing(sandbox: Sandbox) -> None:
+    """It may be rejected, or written with a warning: the next run reads which."""
+    key = sandbox.precoro.add_option("one", external_id="1")
+    broken = b'"errors": {"errors": {"name": "This value is too long."}}, "id":'
+    with precoro_with(sandbox, lambda body: body.replace(b'"id":', broken, 1)) as client:
+        for write in (
+            lambda: client.create_option(FIELD, {"name": "Acme"}),
+            lambda: client.replace_option(FIELD, key, {"name": "New", "enable": "1"}),
+            lambda: client.set_external_id(FIELD, key, "3"),
+        ):
+            with pytest.raises(AnswerLostError, match="contains an error"):
+                write()
+
+
 def test_an_error_keeps_the_text_and_drops_the_name(precoro: PrecoroClient) -> None:
     """§4: the text is in a nested envelope; a customer's name never appears in an error."""
     name = "Very Secret Customer " * 20
@@ -159,6 +176,37 @@ def test_an_unknown_field_is_a_rejected_request(precoro: PrecoroClient) -> None:
         precoro.options(999)
 
     assert raised.value.code == "404"
+
+
+def without_listing(pagination: bytes) -> Callable[[httpx.Request], httpx.Response]:
+    """Return a company that has options in the fields alone."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/options"):
+            return httpx.Response(404)
+        data = b'{"data": [{"id": 1, "name": "a", "enable": true, "externalId": "7"}]' + pagination + b"}"
+        return httpx.Response(200, content=b'{"id": 5144, "name": "x", "options": ' + data + b"}")
+
+    return answer
+
+
+@pytest.mark.parametrize("total", [0, 1, 3])
+def test_options_nested_in_a_field_are_read_only_if_they_are_all(sandbox: Sandbox, total: int) -> None:
+    """A first page of them would have the others created again."""
+    paging = b', "meta": {"pagination": {"total": %d, "count": 1, "total_pages": %d}}' % (total, total)
+    http = httpx.Client(
+        base_url="https://x.example", transport=httpx.MockTransport(without_listing(paging if total else b""))
+    )
+    translate = ErrorTranslator(sandbox.clock)
+    client = PrecoroClient(
+        HttpClient(http, system="precoro", clock=sandbox.clock, translate=translate), clock=sandbox.clock
+    )
+
+    if total > 1:
+        with pytest.raises(ContractError):
+            client.options(FIELD)
+    else:
+        assert [each.external_id for each in client.options(FIELD)] == ["7"]
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.EMPTY, FaultKind.TRUNCATED])

@@ -33,6 +33,21 @@ def test_has_next_page_takes_precedence_over_total_pages() -> None:
     assert len(read_all(listing(*pages), "list")) == 3
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({"has_next_page": False, "total_pages": 2}, {"has_next_page": False, "total_pages": 2}),
+        ({"per_page": 2, "count": 2}, {"per_page": 2, "count": 1}),
+        ({"per_page": 10, "links": {"next": "https://elsewhere.example/?page=2"}}, {"links": []}),
+        ({"per_page": "10", "links": {"next": "/?page=2"}, "has_next_page": None}, {"links": {"next": None}}),
+    ],
+    ids=["contradiction", "shorter pages", "link", "null"],
+)
+def test_any_sign_of_a_further_page_is_followed(first: dict[str, Any], last: dict[str, Any]) -> None:
+    """A part that counts as the whole list would be completed by creating the rest again."""
+    assert read_all(listing(page(records(0, 2), **first), page(records(2, 1), **last)), "list") == records(0, 3)
+
+
 def test_a_plain_list_is_read() -> None:
     """§5: the SDK declares options as one."""
     assert read_all(listing(records(0, 3)), "list") == records(0, 3)
@@ -44,14 +59,18 @@ def test_a_plain_list_is_read() -> None:
         [page(records(0, 2), has_next_page=True), page(records(0, 2), has_next_page=True)],
         [page(records(0, 2), has_next_page=True), page([], has_next_page=True)],
         [page(records(0, 2), has_next_page=False, total=3)],
+        [page(records(0, 2), count=3, has_next_page=False)],
+        [{"data": records(0, 2), "meta": {"total": 3}}],
         [{"data": [{"name": "no id"}]}],
         [{"data": {}}],
         [{"error": "odd"}],
         ["text"],
         [None],
     ],
-    ids=["repeated", "empty", "short", "no id", "object", "error", "text", "null"],
-)
+    ids=[
+        "repeated", "empty", "short", "count", "meta", "no id", "object", "error", "text", "null"
+    ],
+)  # fmt: skip
 def test_an_inconsistent_list_raises_an_error(pages: list[Any]) -> None:
     """A short list would look like manually deleted options."""
     with pytest.raises(ContractError):

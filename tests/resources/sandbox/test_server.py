@@ -107,7 +107,7 @@ def test_tls_certificates_are_signed_by_the_folder_authority(serve: Serve) -> No
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize(("number", "option"), [(signal.SIGTERM, "--tls"), (signal.SIGINT, "--no-tls")])
+@pytest.mark.parametrize(("number", "option"), [(signal.SIGTERM, "--tls"), (signal.SIGINT, "--clock=wall")])
 def test_a_signal_stops_the_server_cleanly(serve: Serve, number: int, option: str) -> None:
     """Supervisors treat an exit code other than 0 as a crash; an idle connection must not delay the exit."""
     served = serve(option)

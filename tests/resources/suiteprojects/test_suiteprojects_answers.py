@@ -95,12 +95,19 @@ def test_the_time_in_any_form_is_read(sandbox: Sandbox, date: str, text: str | N
         ("<A><addr><Address/></addr></A>", {}),
         ("<A><addr><Address><city>X</city></Address></addr><addr><Address><zip>1</zip><city/></Address></addr></A>",
          {"addr_city": "X", "addr_zip": "1"}),
-        ("<A><flags><flag>1</flag></flags></A>", {"flags": None}),
+        ("<A><flags><flag>1</flag></flags></A>", {"flags": "<flag>1</flag>"}),
+        ("<A><name>one<br/>two &amp; <b>three</b></name></A>", {"name": "one<br/>two & <b>three</b>"}),
+        ("<A><name><b>x</b></name></A>", {"name": "<b>x</b>"}),
+        ("<A xmlns:x='urn:x'><name>one<br/>two <i x:y='1'>three</i></name></A>",
+         {"name": 'one<br/>two <i xmlns:x="urn:x" x:y="1">three</i>'}),
+        ("<A><name>a<!-- b -->c<?d e?><![CDATA[<f>&]]></name></A>", {"name": "ac<f>&"}),
+        ("<!DOCTYPE A [<!ENTITY co 'x'>]><A><name>one &co; two</name></A>", {"name": "one &co; two"}),
+        ("<A><addr><Address><city>X<br/>Y</city></Address></addr></A>", {"addr_city": "X<br/>Y"}),
         ("<A/>", {}),
     ],
 )  # fmt: skip
 def test_a_record_in_any_form_is_read(xml: str, record: dict[str, str | None]) -> None:
-    """Repeated elements, other spellings, containers that are unknown or empty."""
+    """Repeated elements, other spellings, containers that are unknown or empty, markup: a value is never cut."""
     element = parse_xml(xml.encode())
     assert record_of(element) == record
     assert record_of(element, tuple(record)) == record
@@ -122,6 +129,9 @@ def test_a_record_in_any_form_is_read(xml: str, record: dict[str, str | None]) -
         (b"<A><name>a&#1;b&#x1F;c&#10;&#xe9;</name></A>", "a�b�c\né"),
         (b"<A><name>&#xD800;&#x110000;</name></A>", "��"),
         (b"<A><name>a\xef\xbf\xbfb</name></A>", "a�b"),
+        (b"<A><name>AT&T & Co&unknown;</name></A>", "AT&T & Co&unknown;"),
+        (b"<A><name>Ros&eacute;&nbsp;&LT;b&gt;&#233;&#x;</name></A>", "Rosé\xa0<b>é&#x;"),
+        (b"<A><name>&hellip;<![CDATA[a&b]]></name></A>", "…a&b"),
     ],
 )
 def test_one_bad_character_does_not_hide_the_records(body: bytes, name: str) -> None:
@@ -129,7 +139,7 @@ def test_one_bad_character_does_not_hide_the_records(body: bytes, name: str) -> 
     assert record_of(parse_xml(body)) == {"name": name}
 
 
-@pytest.mark.parametrize("body", [b"", b"<A>", b"<A><name>x</A>", b"<A>&unknown;</A>", b"\x01", b"plain", b"<A/><B/>"])
+@pytest.mark.parametrize("body", [b"", b"<A>", b"<A><name>x</A>", b"<A>a < b</A>", b"\x01", b"plain", b"<A/><B/>"])
 def test_a_body_that_is_no_xml_is_not_repaired(body: bytes) -> None:
     """A cut one must not look like fewer records."""
     with pytest.raises(ValueError, match="not well-formed"):

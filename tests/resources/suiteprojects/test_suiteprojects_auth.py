@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from resources.errors import CredentialsError
 from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
@@ -80,8 +81,10 @@ def test_a_revoked_token_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["access_token"] != "revoked"
 
 
-def test_a_used_refresh_token_needs_a_new_authorization(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Two installations must not share one authorization."""
+@pytest.mark.parametrize("status", [None, 200])
+def test_a_used_refresh_token_needs_a_new_authorization(sandbox: Sandbox, tmp_path: Path, status: int | None) -> None:
+    """Two installations must not share one authorization; the service's word counts, not its HTTP status."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, token_error_status=status)
     with opened(sandbox, tmp_path / "one.json") as client:
         client.server_time()
 
@@ -126,14 +129,16 @@ def test_a_token_lost_between_response_and_save_is_reported(sandbox: Sandbox, tm
     assert sandbox.credentials["suiteprojects"]["refresh_token"] not in text
 
 
-def test_a_wrong_secret_is_not_reported_as_a_lost_token(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The token was not used: with the right secret the next run succeeds."""
+@pytest.mark.parametrize("status", [None, 400, 200])
+def test_a_wrong_secret_is_not_reported_as_a_lost_token(sandbox: Sandbox, tmp_path: Path, status: int | None) -> None:
+    """The token was not used, whatever the HTTP status: with the right secret the next run succeeds."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, token_error_status=status)
     file, own = tmp_path / "tokens.json", sandbox.credentials["suiteprojects"]
     wrong = open_suiteprojects(
         sandbox=str(sandbox.folder), client_id=own["client_id"], client_secret="wrong",
         refresh_token=own["refresh_token"], token_file=str(file),
     )  # fmt: skip
-    with wrong as client, pytest.raises(CredentialsError, match="credentials or the role were rejected"):
+    with wrong as client, pytest.raises(CredentialsError, match="invalid_client: compare SUITEPROJECTS_CLIENT_ID"):
         client.server_time()
 
     assert json.loads(file.read_text())["spending_since"] == 0

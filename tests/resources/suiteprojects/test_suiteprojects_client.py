@@ -34,7 +34,7 @@ def test_no_record_is_lost_at_the_edge_of_a_page(sandbox: Sandbox, client: Suite
     assert [record["id"] for record in client.read_all("Customer", [])] == keys
 
 
-@pytest.mark.parametrize(("limit", "requests"), [(None, 3), (9, 11), (19, 11)])
+@pytest.mark.parametrize(("limit", "requests"), [(None, 3), (9, 12), (19, 11)])
 def test_a_long_list_takes_few_requests(
     sandbox: Sandbox, client: SuiteProjectsClient, limit: int | None, requests: int
 ) -> None:
@@ -47,6 +47,38 @@ def test_a_long_list_takes_few_requests(
 
     assert [record["id"] for record in client.read_all("Customer", [])] == keys
     assert client.calls - before == requests
+
+
+@pytest.mark.parametrize("rows", [500, 62, 15])
+def test_an_account_with_smaller_pages_is_read(sandbox: Sandbox, client: SuiteProjectsClient, rows: int) -> None:
+    """An account may allow fewer than 1000 rows (§1.3): the size is found by halving, and kept."""
+    keys = fill(sandbox, 82)
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_limit=rows)
+
+    first = [record["id"] for record in client.read_all("Customer", [])]
+    before = client.calls
+    again = [record["id"] for record in client.read_all("Customer", [])]
+
+    assert first == again == keys
+    assert client.page_size == rows
+    assert client.calls - before <= 3
+
+
+@pytest.mark.parametrize("rows", [81, 40, 10])
+def test_an_account_that_silently_returns_fewer_rows_is_read(
+    sandbox: Sandbox, client: SuiteProjectsClient, rows: int
+) -> None:
+    """A short page is then not the last one; the size that arrives is kept, so that the next read takes no more."""
+    keys = fill(sandbox, 82)
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_rows=rows)
+
+    first = [record["id"] for record in client.read_all("Customer", ["name"])]
+    before = client.calls
+    again = [record["id"] for record in client.read_all("Customer", ["name"])]
+
+    assert first == again == keys
+    assert client.page_size == rows
+    assert client.calls - before <= 3
 
 
 def test_a_deletion_between_two_pages_hides_no_other_record(sandbox: Sandbox, client: SuiteProjectsClient) -> None:

@@ -66,16 +66,19 @@ def test_an_edit_rewrites_one_row(account: NetSuiteAccount) -> None:
     assert account.raw("customers")["1"]["_run_id"] == "run 1"
 
 
-def test_a_cleared_field_becomes_null(account: NetSuiteAccount) -> None:
-    """NetSuite leaves empty columns out of the response."""
-    account.customers(1, phone="123")
+@pytest.mark.parametrize("null_as_text", [False, True])
+def test_a_cleared_field_becomes_null(account: NetSuiteAccount, *, null_as_text: bool) -> None:
+    """NetSuite leaves empty columns out of the response; a blank text would name a record that does not exist."""
+    account.switch(null_as_text=null_as_text)
+    account.customers(1, phone="123", currency=None)
     account.extract()
     account.later()
     account.sandbox.netsuite.update("customer", 1, phone=None)
 
     account.extract()
 
-    assert account.raw("customers")["1"]["phone"] is None
+    row = account.raw("customers")["1"]
+    assert (row["phone"], row["currency"]) == (None, None)
 
 
 @pytest.mark.parametrize("moves_date", [True, False])
