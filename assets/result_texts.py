@@ -61,6 +61,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(found)}? " if found else ""
 
 
+def as_text(value: object) -> str:
+    """Return a value as the warehouse writes it as text: `true`, as in the versions of a record."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def duration(seconds: float | None) -> str:
     """Return a readable duration; work that takes over a day is spread over daily runs."""
     if seconds is None:

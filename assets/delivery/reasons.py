@@ -191,7 +191,7 @@ _SKIPPED: Mapping[str, Reason] = {
     ),
     "nothing_to_undo": Reason(
         "skipped", "there is nothing to undo", "The target already shows the values from before the run.", NOTHING,
-        "Nothing.",
+        "Nothing: once the undo is applied, the next runs leave these values as they are.",
     ),
 }  # fmt: skip
 _HELD: Mapping[str, Reason] = {
@@ -317,7 +317,9 @@ _REJECTED: Mapping[str, Reason] = {
     REJECTED: Reason(
         "quarantined", "the target rejected it",
         "The target rejected the record, with a number of its own: `rejected_<number>`. The reason quotes its text.",
-        TARGET, "Correct what the target names, there or in NetSuite; a changed record is sent again.",
+        TARGET,
+        "Correct what the target names: in NetSuite, and the next run sends the record; or there, and `millpond"
+        " resend` sends it, or a run after `retry_rejected_after_hours`.",
     ),
     "rejected_name_missing": Reason(
         "quarantined", "the option has no name", "Precoro needs a name.", NETSUITE, "Fill in the name.",

@@ -88,7 +88,8 @@ AS_MAPPED = frozenset({"identical", "not_monitored", "kept_so", "drift_reported"
 # reason codes of a record that a workflow no longer selects, or that is not its own
 LET_GO = frozenset(
     {"deleted", "inactive", "parent_inactive", "stage_lead", "stage_prospect", "stage_customer", "out_of_subsidiary"}
-    | {"flag_not_set", "filtered_out", "not_picked", "no_match", "other_workflow", DELETED, FORGOTTEN}
+    | {"flag_not_set", "filtered_out", "not_picked", "no_match", "other_workflow", "cannot_deactivate"}
+    | {DELETED, FORGOTTEN}
 )
 
 REJECTED_REASON = "the target rejected it: {}"

@@ -4,8 +4,9 @@ sync_undo_holds: Records that an undo reverted and that are left unchanged until
 grain   one row per workflow and source record
 key     workflow, source, source_id
 reads   nothing
-notes   Without a hold, the next run would repeat what was just undone. A hold ends when the mapped values of the source
-        record, its disposition, or the workflow file change.
+notes   Without a hold, the next run would repeat what was just undone. A hold begins with the intent of its write. It
+        ends when the write did not arrive, or when the mapped values of the source record, its disposition, its
+        parent's or the workflow file change.
 */
 create table if not exists sync_undo_holds (
     workflow varchar,  -- workflow name

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from assets.delivery.audit.held_query import held_query, read_decided, serves_of
+from assets.delivery.audit.held_query import IDENTICAL, held_query, read_decided, serves_of
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING, Action
 from assets.result_texts import counted, singular
@@ -67,7 +67,6 @@ ROOT_STATES = {
     **dict.fromkeys(WRITING, "is sent first, by the same run"),
     Action.UNCHANGED: "is not active in the target",
 }
-IDENTICAL = "identical"  # the code of a record that the target has as it should be
 FIRST_IDS = 5
 CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_code")  # identifies a group of held_back
 

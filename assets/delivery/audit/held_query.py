@@ -14,10 +14,12 @@ import duckdb
 from assets.delivery.ledger.ignored import ignored_rows
 from assets.delivery.schemas import PARENT_MISSING
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import HELD, Action
+from assets.delivery.target import HELD, WRITING, Action
 from resources.warehouse.tables import has_table, literal, quoted
 
 Serves = Sequence[tuple[str, str, int]]
+
+IDENTICAL = "identical"  # the code of a record that the target has as it should be
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,14 @@ select workflow, bool_or({_WAITS}) from sync_decisions where to_run is null and 
 """
 _HOLDING_PLAN = f"select bool_or(coalesce({_WAITS}, false)) from {{plan}} where plan_id = ? and {_IS_HELD}"
 _COLUMNS = "source, source_id, action, reason_code, reason"
-_DECIDED = f"select workflow, {_COLUMNS} from sync_decisions where to_run is null and workflow in ({{names}})"
+# what the last run wrote is in the target now, unlike what a plan writes
+_DECIDED = f"""
+select workflow, source, source_id, if(is_written, {literal(Action.UNCHANGED)}, action) as action,
+    if(is_written and action <> {literal(Action.DEACTIVATE)}, '{IDENTICAL}', reason_code) as reason_code,
+    if(is_written and action <> {literal(Action.DEACTIVATE)}, 'the target already has these values', reason) as reason
+from (select *, action in ({", ".join(map(literal, sorted(WRITING)))}) as is_written from sync_decisions)
+where to_run is null and workflow in ({{names}})
+"""
 _DECIDED_BY_PLAN = f"select {{name}} as workflow, {_COLUMNS} from {{plan}} where plan_id = ${{id}}"
 _HELD = f"""
 select workflow, {_COLUMNS}, from_at as since from sync_decisions

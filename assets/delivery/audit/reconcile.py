@@ -30,7 +30,10 @@ from resources.warehouse.warehouse import Warehouse
 MISSING, ACTIVE, DUPLICATE = "(missing)", "(still active)", "(duplicate)"
 NOT_SENT = (*HELD, Action.DEFERRED.value)
 # reason codes of records that a person or the workflow file leaves unchanged
-EXCLUDED = ("undone", "not_picked", "not_imported", "left_for_update", "no_match", "drift_reported", "drift_adopted")
+EXCLUDED = (
+    "undone", "not_picked", "not_imported", "left_for_update", "no_match", "drift_reported", "drift_adopted",
+    "other_workflow",
+)  # fmt: skip
 EDITED, PENDING, NOT_MONITORED = "edited_in_target", "changed_in_netsuite_since", "not_monitored"
 NEVER_RAN, NORMALIZED = "never_ran", "normalized_by_target"
 WITH_PARENT = "parent_inactive"  # reason code of a record that is retired with the one above it; its mart row is not
@@ -42,7 +45,7 @@ class Reconciliation:
     """The comparison of a target with NetSuite.
 
     Attributes:
-        records: Number of records compared: those to deliver, and linked ones to deactivate.
+        records: Number of records compared: those to deliver, and those to deactivate that are linked or carry our key.
         equal: Number of records of which every field is as desired, by the values that were read of NetSuite.
         explained: Number of records that differ, by cause.
         unexplained: NetSuite ids that differ without a cause, by field.
@@ -99,7 +102,10 @@ def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str, verif
     """Compare mart and target state, both just made; NetSuite's values may be `verify_days` old, 0: of any age."""
     with warehouse.writer() as con:
         ensure_ledger(con)
-        records = int(con.execute(_COUNT.format(mart=quoted(workflow.mart)), [workflow.name]).fetchall()[0][0])
+        count = _COUNT.format(
+            mart=quoted(workflow.mart), target_state=quoted(workflow.target_state), key=quoted(key_field)
+        )
+        records = int(con.execute(count, [workflow.name]).fetchall()[0][0])
         verification = read_verification(con, workflow, verify_days)
         upto = con.execute("select min(watermark_at) from sync_watermarks").fetchall()[0][0]
         if not has_table(con, workflow.plan):  # switched on after the last run: everything is still to be sent
@@ -179,7 +185,8 @@ _COUNT = f"""
 select count(*) from {{mart}} as mart
 where disposition = '{DELIVER}' or (disposition in ('{RETIRE}', '{HOLD}') and exists (
     select 1 from sync_links as link where link.workflow = ? and link.source = mart.source
-        and link.source_id = mart.source_id and link.target_id is not null))
+        and link.source_id = mart.source_id and link.target_id is not null
+    union all select 1 from {{target_state}} as shown where shown.external_id = mart.{{key}}))
 """
 
 # what is to become of a record; the mart does not know what happens to those above it

@@ -17,9 +17,17 @@ from resources.warehouse.version_queries import versions_of_record_query
 from sql import statement
 
 Row = dict[str, Any]
-SIDES = {"netsuite": "NetSuite", "desired": "wanted", "target": "target"}  # of a row, as people read them
+SIDES = {"netsuite": "NetSuite", "desired": "desired", "target": "target"}  # of a row, as people read them
 _VIEW, _AS_OF, _CHANGES = "record_versions", "record_as_of", "field_changes"
-_READS = ("sync_readings", "sync_decisions", "sync_attempts", "sync_links", "sync_forgotten", "lineage_columns")
+_READS = (
+    "sync_readings",
+    "sync_runs",
+    "sync_decisions",
+    "sync_attempts",
+    "sync_links",
+    "sync_forgotten",
+    "lineage_columns",
+)
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def define_versions(
 _RECORD = "workflow, source, source_number, source_id"
 _OF_LEDGER = {
     "sync_decisions": f"select {_RECORD}, target_id, from_position from sync_decisions",
-    "sync_attempts": f"select {_RECORD}, attempt_id, position, state from sync_attempts",
+    "sync_attempts": f"select {_RECORD}, attempt_id, position, state, run_id, seen_at from sync_attempts",
 }
 _COPIES = {"sync_decisions": "record_decisions", "sync_attempts": "record_attempts"}
 _OF_RECORD = (

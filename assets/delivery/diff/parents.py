@@ -13,14 +13,16 @@ from assets.delivery.cases import set_where
 from assets.delivery.schemas import DELIVER, OURS, RETIRE
 from assets.delivery.target import TOP
 
-# states of a parent: the target has it, or will; it has none; it is retired; an undo switched it off
+# states of a parent: the target has it, or will; it has none; it is retired, or an undo switched it on again; an undo
+# switched it off
 PRESENT: Final = "present"
 ABSENT: Final = "absent"
 RETIRED: Final = "retired"
+KEPT: Final = "kept"
 UNDONE: Final = "undone"
 
 _CHILD = f"parent_source_id is not null and disposition = '{DELIVER}'"
-PARENT_RETIRED = f"{_CHILD} and parent_state = '{RETIRED}'"
+PARENT_RETIRED = f"{_CHILD} and parent_state in ('{RETIRED}', '{KEPT}')"
 PARENT_UNKNOWN = f"{_CHILD} and parent_state is null"
 PARENT_ABSENT = f"{_CHILD} and parent_state = '{ABSENT}'"
 # known_parent: the parent's id in the target state, or TOP, else as it was last confirmed, else null
@@ -91,6 +93,8 @@ def _resolved(rows: pl.DataFrame) -> pl.DataFrame:
     # a retired record takes over no record that is not ours
     rows = set_where(rows, pl.col("_retired") & ~OURS, target_id=None, candidates=0)
     with_parent = {"reason_code": "parent_inactive", "reason": "deactivated with its parent"}
+    # an undo hold ends with the change of the parent, as with one of the record itself, unless both were undone
+    rows = set_where(rows, pl.col("_retired") & (pl.col("parent_state") != KEPT), held=pl.lit(value=False))
     rows = set_where(rows, pl.col("_retired"), disposition=RETIRE, **with_parent)
     return rows.drop("parent_state", "_reason", "_retired")
 
@@ -100,7 +104,9 @@ def _as_parents(rows: pl.DataFrame) -> pl.DataFrame:
     arrives = (pl.col("disposition") == DELIVER) & pl.col("blocked_by").is_null() & (pl.col("candidates") == 0)
     present = (arrives & ~pl.col("rejected_before") & ~pl.col("gone")) | (OURS & pl.col("target_id").is_not_null())
     undone = pl.col("held") & (pl.col("target_state.is_active") == pl.lit(value=False))
-    retired = pl.when(pl.col("disposition") == RETIRE).then(pl.lit(RETIRED))
+    retired = pl.when(pl.col("disposition") == RETIRE).then(
+        pl.when("held").then(pl.lit(KEPT)).otherwise(pl.lit(RETIRED))
+    )
     state = retired.when(undone).then(pl.lit(UNDONE)).when(present).then(pl.lit(PRESENT))
     return rows.select(
         pl.col("source").alias("parent_source"),

@@ -185,6 +185,19 @@ def created_since(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -
     return {SourceKey(*row) for row in con.execute(query, [workflow, plan_id]).fetchall()}
 
 
+def confirmed_since(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> set[SourceKey]:
+    """Return the records that were sent, or confirmed by another plan, after a plan was made."""
+    query = (
+        "with made as (select position from sync_plans where plan_id = $plan_id)"
+        " select source, source_id from sync_attempts where workflow = $workflow and position > (from made)"
+        " union select source, source_id from sync_links as link join sync_plans as later"
+        " on later.workflow = link.workflow and later.sent_by = link.run_id"
+        " where link.workflow = $workflow and later.position > (from made)"
+    )
+    rows = con.execute(query, {"workflow": workflow, "plan_id": plan_id}).fetchall()
+    return {SourceKey(*row) for row in rows}
+
+
 def unfinished_creates(con: duckdb.DuckDBPyConnection, workflow: str) -> list[Attempt]:
     """Return creates that arrived but whose second call is not known to have been made, oldest first."""
     return _read(

@@ -1,4 +1,4 @@
-"""Nothing is planned or sent from a mart or a target state that is out of date.
+"""The check that keeps a run from planning or sending what is out of date: a mart, or a target state.
 
 make_mart(), read_target_state(), run_sync()  ->  sync_inputs  ->  require_current(), updated_in_real_time()
 

@@ -4,11 +4,13 @@ sync_links, sync_manual_links, sync_record_urls
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
 
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import KEY, LINK_SCHEMA, MANUAL_LINK_SCHEMA
+from assets.delivery.schemas import KEY, LINK_SCHEMA, MANUAL_LINK_SCHEMA, SourceKey, keys_frame
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from resources.warehouse.tables import columns_of, insert_frame, literal, quoted, read_frame
 
@@ -20,6 +22,12 @@ def read_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
     columns = ", ".join(LINK_SCHEMA)
     links = read_frame(con, f"select {columns} from sync_links where workflow = ?", [workflow])
     return links if links.height else pl.DataFrame(schema=LINK_SCHEMA)
+
+
+def last_confirmed_by(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> pl.DataFrame:
+    """Return KEY of the records that no run has confirmed with other values since this one."""
+    query = "select source, source_id from sync_links where workflow = ? and run_id = ?"
+    return read_frame(con, query, [workflow, run_id]).cast(dict.fromkeys(KEY, pl.String))
 
 
 def read_manual_links(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFrame:
@@ -78,8 +86,19 @@ def confirmed_hash(name: str) -> str:
     return f"json_extract_string(link.value_hashes, {literal(path)})"
 
 
-def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame) -> None:
-    """Store the fingerprint of every value that the target state shows of linked records: `value_hash`."""
+def remember_values(
+    con: duckdb.DuckDBPyConnection, workflow: str, target_state: str, keys: pl.DataFrame,
+    edited: Mapping[SourceKey, Mapping[str, str]],
+) -> None:  # fmt: skip
+    """Store the fingerprint of every value that the target state shows of linked records: `value_hash`.
+
+    Args:
+        con: The warehouse.
+        workflow: The workflow.
+        target_state: Its table of the target state.
+        keys: KEY of the records.
+        edited: By record, the hashes that stay: a person edited these fields since.
+    """
     fields = [name for name in columns_of(con, target_state) if name not in TARGET_STATE_COLUMNS]
     if keys.is_empty() or not fields:
         return
@@ -93,6 +112,44 @@ def remember_values(con: duckdb.DuckDBPyConnection, workflow: str, target_state:
         " and (source, source_id) in (select (source, source_id) from _remembered)",
         [workflow],
     )
+    if not edited:
+        return
+    con.execute("create or replace temp table _edited (source varchar, source_id varchar, kept varchar)")
+    rows = [(*key, json.dumps(kept)) for key, kept in edited.items()]
+    insert_frame(con, "_edited", pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "kept"], pl.String), orient="row"))
+    con.execute(
+        "update sync_links set value_hashes = json_merge_patch(value_hashes, kept) from _edited where workflow = ?"
+        " and sync_links.source = _edited.source and sync_links.source_id = _edited.source_id",
+        [workflow],
+    )
+
+
+def take_over_values(
+    con: duckdb.DuckDBPyConnection, workflow: str, written: Mapping[SourceKey, frozenset[str]]
+) -> None:
+    """Make the fields that a workflow wrote the last confirmed ones of other workflows' links of the same records.
+
+    Otherwise a workflow to which a record returns would find these values edited in the target.
+    """
+    con.execute("create or replace temp table _overwritten (source varchar, source_id varchar)")
+    insert_frame(con, "_overwritten", keys_frame(written))
+    pairs = con.execute(
+        "select other.workflow, source, source_id, own.value_hashes, other.value_hashes from _overwritten"
+        " join sync_links as own using (source, source_id)"
+        " join sync_links as other using (source, source_id, target_id) where own.workflow = ? and other.workflow <> ?"
+        " and own.value_hashes is not null and other.value_hashes is not null",
+        [workflow, workflow],
+    ).fetchall()
+    for name, source, source_id, *hashes in pairs:
+        own, others = map(json.loads, hashes)
+        fields = own.keys() & others.keys() & written[SourceKey(source, source_id)]
+        taken = {field: own[field] for field in fields}
+        if taken.items() - others.items():
+            con.execute(
+                "update sync_links set value_hashes = json_merge_patch(value_hashes, ?), workflow_version = null"
+                " where workflow = ? and source = ? and source_id = ?",
+                [json.dumps(taken), name, source, source_id],
+            )
 
 
 def confirm_restored(con: duckdb.DuckDBPyConnection, workflow: str, keys: pl.DataFrame) -> None:

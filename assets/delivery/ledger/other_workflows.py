@@ -16,8 +16,8 @@ import polars as pl
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import AS_MAPPED, KEY, LET_GO, MANUAL, PARENT, TOUCHED
 from assets.delivery.target import Action
-from resources.warehouse.bindings import TABLE
-from resources.warehouse.tables import has_table, insert_frame, read_frame
+from resources.warehouse.bindings import of_same_account
+from resources.warehouse.tables import insert_frame, read_frame
 
 _REPORTED = (pl.col("action") == Action.QUARANTINED.value) & pl.col("reason_code").is_in(sorted(LET_GO))
 _OWN = (Action.UPDATE, Action.REACTIVATE, Action.DEACTIVATE)
@@ -81,9 +81,6 @@ def _is_theirs(row: dict[str, Any], workflow: str, key_field: str) -> bool:
 
 def _others(con: duckdb.DuckDBPyConnection) -> str:
     """Return the query of the other workflows' links: target_id, other, value_hashes, claimed."""
-    bound = has_table(con, TABLE)
-    same = f"(select account from {TABLE} where name = link.workflow)" if bound else "null"
-    mine = f"(select account from {TABLE} where name = $workflow)" if bound else "null"
     return (
         f"select link.target_id, link.workflow as other, link.value_hashes, {_CLAIMED} as claimed"
         " from sync_links as link join sync_decisions as decided"
@@ -91,5 +88,5 @@ def _others(con: duckdb.DuckDBPyConnection) -> str:
         f" and decided.to_run is null and ({_DELIVERS.format(sent=_SENT)} or {_KEEPS})"
         " semi join _written on _written.target_id = link.target_id"
         " where link.workflow <> $workflow and link.target = $target"
-        f" and coalesce({same} = {mine}, true)"
+        f" and {of_same_account(con, 'link.workflow', '$workflow')}"
     )

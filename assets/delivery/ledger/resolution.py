@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from assets.delivery.ledger.attempts import (
     AFTER_BACKUP,
@@ -27,10 +28,11 @@ from assets.delivery.ledger.freshness import require_current_target_state
 from assets.delivery.ledger.links import decided_since, read_manual_links
 from assets.delivery.ledger.normalization import HARMLESS, differences
 from assets.delivery.ledger.recovery import mark_uncertain
+from assets.delivery.ledger.undo_holds import drop_undo_holds
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, match_unkeyed, parse_existing
 from assets.delivery.ledger.version_attempts import mark_found
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import PARENT, SourceKey
+from assets.delivery.schemas import KEY, PARENT, SourceKey
 from assets.delivery.target import UNFINISHED, Action, Write, parent_of
 from resources.encryption import Cipher, EncryptionError
 from resources.warehouse.tables import quoted, read_frame
@@ -95,7 +97,7 @@ def resolve_intents(run: RunContext) -> None:
         for attempt_id, each in possible.items()
         if each.is_certain and each.target_ids[0] in known.target_state
     }
-    resolved, written = [], {}
+    resolved, written, absent = [], {}, []
     for intent in intents:
         row = actual.get(intent.attempt_id)
         end = _resolved(
@@ -103,6 +105,8 @@ def resolve_intents(run: RunContext) -> None:
         )
         if end.state == AttemptState.FOUND and intent.attempt_id in known.rewritten:
             end = end._replace(state=AttemptState.UNVERIFIABLE, reason=_REWRITTEN)
+        if end.state == AttemptState.ABSENT:
+            absent.append((intent.source, intent.source_id, intent.run_id))
         if intent in known.open or end.state != AttemptState.AMBIGUOUS:
             resolved.append(end)
         if row:
@@ -112,6 +116,8 @@ def resolve_intents(run: RunContext) -> None:
         if resolved:
             write_attempts(con, resolved)
             mark_uncertain(con, run.workflow.name, written)
+            sent = dict.fromkeys([*KEY, "run_id"], pl.String)
+            drop_undo_holds(con, run.workflow.name, pl.DataFrame(absent, schema=sent, orient="row"))
         mark_found(con, run)
 
 

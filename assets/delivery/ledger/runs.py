@@ -31,6 +31,11 @@ COUNT_COLUMNS = {
 }
 
 
+def counted_words(*, is_planned: bool) -> dict[str, str]:
+    """Return the word for each counting column of sync_runs: `created`, or `create` if nothing was sent."""
+    return {column: action.value if is_planned else column for action, column in COUNT_COLUMNS.items()}
+
+
 def counts_of(decisions: pl.DataFrame, counted: Mapping[str, int] | None = None) -> dict[str, int]:
     """Count decisions, and the records `counted` by action before, under the column names of sync_runs."""
     found = Counter(counted or {}) + Counter(dict(decisions.group_by("action").len().iter_rows()))
@@ -40,11 +45,17 @@ def counts_of(decisions: pl.DataFrame, counted: Mapping[str, int] | None = None)
 def update_run(
     con: duckdb.DuckDBPyConnection, run_id: str, workflow: str, values: Mapping[str, object], *, calls: int = 0
 ) -> None:
-    """Set columns of a run's row in sync_runs, inserting the row if it is missing; `calls` are added up."""
+    """Set columns of a run's row in sync_runs, inserting the row if it is missing.
+
+    `calls` are added up, and a run that reads and then sends began when it began to read.
+    """
     known = con.execute("select 1 from sync_runs where run_id = ? and workflow = ?", [run_id, workflow]).fetchall()
     if not known:
         con.execute("insert into sync_runs (run_id, workflow, calls) values (?, ?, 0)", [run_id, workflow])
-    sets = ", ".join([*(f"{quoted(name)} = ?" for name in values), "calls = calls + ?", "position = ?"])
+    kept = {"started_at": "coalesce(started_at, ?)"}
+    sets = ", ".join([
+        *(f"{quoted(name)} = {kept.get(name, '?')}" for name in values), "calls = calls + ?", "position = ?",
+    ])  # fmt: skip
     con.execute(
         f"update sync_runs set {sets} where run_id = ? and workflow = ?",
         [*values.values(), calls, next_position(con), run_id, workflow],

@@ -1,6 +1,8 @@
 """Undo holds: records that an undo reverted stay untouched until their source or the workflow file changes.
 
 undo  ->  sync_undo_holds  ->  read_undo_holds()  ->  decide; sent again, or changed  ->  deleted
+
+A hold begins with the intent of its write, so that it outlives a process that dies before the response.
 """
 
 from collections.abc import Iterable
@@ -23,6 +25,26 @@ def read_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFra
     return holds if holds.height else pl.DataFrame(schema=UNDO_HOLD_SCHEMA)
 
 
+def begin_undo_holds(con: duckdb.DuckDBPyConnection, holds: pl.DataFrame) -> None:
+    """Insert the holds (rows of sync_undo_holds) of records that an undo is about to write and that have none yet."""
+    con.execute("create or replace temp table _begun as from sync_undo_holds limit 0")
+    insert_frame(con, "_begun", holds)
+    con.execute(
+        "insert into sync_undo_holds by name from _begun anti join sync_undo_holds using (workflow, source, source_id)"
+    )
+
+
+def drop_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str, sent: pl.DataFrame) -> None:
+    """Delete the holds that began with writes (KEY, run_id) that did not arrive."""
+    con.execute("create or replace temp table _not_arrived (source varchar, source_id varchar, run_id varchar)")
+    insert_frame(con, "_not_arrived", sent)
+    con.execute(
+        "delete from sync_undo_holds where workflow = ? and (source, source_id, run_id) in (select"
+        " (source, source_id, run_id) from _not_arrived)",
+        [workflow],
+    )
+
+
 def end_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str, keys: Iterable[SourceKey]) -> None:
     """Delete the holds of records that were sent again: restoring the undone values is then a change like any other."""
     con.execute("create or replace temp table _sent_again (source varchar, source_id varchar)")
@@ -37,7 +59,7 @@ def end_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str, keys: Iterable
 def end_changed_holds(
     con: duckdb.DuckDBPyConnection, workflow: str, mart: str, version: str, plan: pl.DataFrame
 ) -> None:
-    """Delete the holds of records that a plan found changed in NetSuite, or mapped by another workflow file.
+    """Delete the holds of records that a plan found changed in NetSuite, or below a retired one, or mapped otherwise.
 
     Whatever was decided of them: a record that NetSuite changes back and forth does not return under its former hold.
     A record that could not be read, or of which a value is unknown, has not changed.
@@ -49,14 +71,15 @@ def end_changed_holds(
         version: Fingerprint of the workflow file that made the plan.
         plan: PLAN_COLUMNS, made from the mart; records whose mart has changed since keep their hold.
     """
-    con.execute("create or replace temp table _decided (source varchar, source_id varchar, payload_hash varchar)")
-    insert_frame(con, "_decided", plan.select(*KEY, "payload_hash"))
+    columns = [*KEY, "payload_hash", "reason_code"]
+    con.execute(f"create or replace temp table _decided ({', '.join(f'{name} varchar' for name in columns)})")
+    insert_frame(con, "_decided", plan.select(columns))
     con.execute(
         "delete from sync_undo_holds as hold using _decided as decided"
         f" join {quoted(mart)} as mart using (source, source_id, payload_hash)"
         " where hold.workflow = $workflow and hold.source = decided.source and hold.source_id = decided.source_id"
         f" and mart.disposition in ('{DELIVER}', '{RETIRE}') and mart.reason_code is distinct from {literal(MISSING)}"
-        " and (hold.payload_hash, hold.disposition, hold.workflow_version)"
-        " is distinct from (decided.payload_hash, mart.disposition, $version)",
+        " and (decided.reason_code = 'parent_inactive' or (hold.payload_hash, hold.disposition, hold.workflow_version)"
+        " is distinct from (decided.payload_hash, mart.disposition, $version))",
         {"workflow": workflow, "version": version},
     )

@@ -1,6 +1,7 @@
 """The attempts of ours that wrote versions of a target's records; every other change was made in the target.
 
-delivery  ->  mark_sent(); lost responses, dead runs  ->  mark_found()  ->  version_attempt of hist_target__<workflow>
+delivery                                              ->  mark_sent()   ->  version_attempt of hist_target__<workflow>
+lost responses, dead runs, writes of other workflows  ->  mark_found()  ->  the same
 """
 
 import json
@@ -17,6 +18,7 @@ from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import PARENT
 from assets.delivery.target import Action, Target, Write, parent_of
 from resources.encryption import Cipher, EncryptionError
+from resources.warehouse.bindings import of_same_account
 from resources.warehouse.tables import has_table, insert_frame, quoted, read_frame
 
 EVERY_FIELD = "*"  # in place of the fields that a create wrote
@@ -38,18 +40,23 @@ where kept.target_id = sent.target_id and kept.is_current and kept.version_attem
     and kept.from_position > sent.position
 """
 
-# the first version after each write whose outcome is known from a reading only, unless a reading of everything that
-# began after the write came before: that one would have shown it
+# the first version after each write whose outcome is known from a reading only, or which another workflow made,
+# unless a reading of everything that began after the write came before: that one would have shown it
 _FOUND = """
 select kept.*, ended.attempt_id, intent.action, intent.image, intent.source, intent.source_id,
     intent.target_id as intended_id
 from sync_attempts as ended
 join sync_attempts as intent on intent.attempt_id = ended.attempt_id and intent.state = 'intent'
 join {versions} as kept on kept.target_id = ended.target_id and kept.from_position > intent.position
-where ended.workflow = $workflow
-    and (ended.state = 'found' or ended.state = 'confirmed' and ended.run_id in (
-        select run_id from sync_runs where workflow = $workflow and state = 'died'
-    ))
+where (
+        ended.state in ('found', 'confirmed') and ended.workflow in (
+            select link.workflow from sync_links as link
+            where link.workflow <> $workflow and link.target = $target and {same_account}
+        )
+        or ended.workflow = $workflow and (ended.state = 'found' or ended.state = 'confirmed' and ended.run_id in (
+            select run_id from sync_runs where workflow = $workflow and state = 'died'
+        ))
+    )
     and kept.version_attempt is null
     and ended.attempt_id not in (select version_attempt from {versions} where version_attempt is not null)
     and not exists (
@@ -93,14 +100,16 @@ def mark_sent(
 
 
 def mark_found(con: duckdb.DuckDBPyConnection, run: RunContext) -> None:
-    """Record which attempts without a response, or of a dead run, wrote what a reading has shown since.
+    """Record which attempts without a response, of a dead run or of another workflow wrote what a reading has shown.
 
     Only fields that have the value that was sent are put down to the attempt.
     """
     workflow, versions = run.workflow.name, TARGET.versions(run.workflow.name)
     if not has_table(con, versions):
         return
-    found = read_frame(con, _FOUND.format(versions=quoted(versions)), {"workflow": workflow})
+    same_account = of_same_account(con, "link.workflow", "$workflow")
+    query = _FOUND.format(versions=quoted(versions), same_account=same_account)
+    found = read_frame(con, query, {"workflow": workflow, "target": run.workflow.spec.target})
     for row in found.iter_rows(named=True):
         action = Action(row["action"])
         arrived = _arrived(row, run.cipher)

@@ -94,7 +94,7 @@ def _visible(shared: str) -> str:
 def find_changed_rows(
     con: duckdb.DuckDBPyConnection, mart: str, columns: Sequence[str], transform: Transform, shared: str
 ) -> int | None:
-    """Write the keys of the rows that are new, gone, or of which an input or the level changed, to `_updated`.
+    """Write to `_updated` the keys of the rows that are new or gone, or whose inputs or level changed.
 
     Returns:
         Their number; None if the whole mart should be made: there is none, or it has other columns, or too much

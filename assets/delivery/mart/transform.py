@@ -132,7 +132,7 @@ class Transform:
         ).with_columns(_serialized(("parent_source", "parent_source_id", *sent)).alias("payload_hash"))
 
     def _unread(self, record: RecordMap) -> Mapping[str, Unread]:
-        """Return what is unknown of each row's lookup, chained, or reference, by target field."""
+        """Return by target field what is unknown of the lookups, or of the reference, of its row."""
         read = {row.field: [*(row.lookup.chain if row.lookup else ()), row.reference] for row in record.rows}
         found = {name: [self.unread[each] for each in names if each in self.unread] for name, names in read.items()}
         return {name: unread[0] for name, unread in found.items() if unread}

@@ -6,15 +6,17 @@ attempt and before-image, the record as the target shows it  ->  undo_row()  -> 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
-from assets.delivery.schemas import PARENT, SourceKey
+from assets.delivery.schemas import PARENT, UNCERTAIN, SourceKey
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action, parent_of
 from assets.result_texts import named
 
 CHANGES = pl.List(pl.Struct({"field": pl.String, "before": pl.String, "after": pl.String}))
+
+NOTHING_TO_UNDO: Final = "nothing_to_undo"
 
 Row = Mapping[str, Any]
 Change = Mapping[str, Any]  # field, before, after: str, the last two may be None
@@ -55,7 +57,7 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
         return row | _skipped("conflict", hidden if written.unread else "the record is gone from the target")
     shown = written.current["parent_id"]
     current = {**written.current, PARENT: parent_of(shown) if shown else written.row["last_parent"]}
-    row["parent_target_id"] = current[PARENT]
+    row["parent_target_id"] = None if current[PARENT] == UNCERTAIN else current[PARENT]
     move = next((change for change in written.image if change["field"] == PARENT), None)
     if move and move["before"] != current[PARENT]:
         if move["after"] != current[PARENT]:
@@ -66,7 +68,7 @@ def undo_row(written: Written, active_field: str, undone_run: str) -> dict[str, 
         row["parent_source"], row["parent_source_id"] = above
     action, changes = _inverse(Action(written.row["action"]), written.image, current, active_field)
     if not changes:
-        return row | _skipped("nothing_to_undo", "the target already shows the values from before the run")
+        return row | _skipped(NOTHING_TO_UNDO, "the target already shows the values from before the run")
     if conflict := _conflict(written, current):
         return row | _skipped("conflict", f"{conflict}; left as it is")
     values = {name: value for name, value in current.items() if name not in {*TARGET_STATE_COLUMNS, PARENT}}

@@ -3,7 +3,7 @@
 plan_<workflow>  ->  run_sync  ->  target, sync_<workflow>, ledger, target_<workflow>
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
@@ -15,10 +15,17 @@ from assets.delivery.diff.edits import EDITED_HERE
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.account import bind_account
-from assets.delivery.ledger.attempts import created_since, creates_without_outcome
+from assets.delivery.ledger.attempts import confirmed_since, created_since, creates_without_outcome
 from assets.delivery.ledger.decisions import read_upstream, write_decisions
 from assets.delivery.ledger.freshness import advance_target_state, made_by, require_tables, updated_in_real_time
-from assets.delivery.ledger.links import confirm_restored, read_links, read_manual_links, remember_values
+from assets.delivery.ledger.links import (
+    confirm_restored,
+    last_confirmed_by,
+    read_links,
+    read_manual_links,
+    remember_values,
+    take_over_values,
+)
 from assets.delivery.ledger.normalization import record_normalizations
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState, StoredPlan
@@ -27,13 +34,14 @@ from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, upda
 from assets.delivery.ledger.sealing import opened
 from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger, upsert
-from assets.delivery.ledger.undo_holds import end_changed_holds, end_undo_holds, read_undo_holds
+from assets.delivery.ledger.undo_holds import drop_undo_holds, end_changed_holds, end_undo_holds, read_undo_holds
 from assets.delivery.locks import writer_lock
 from assets.delivery.plan.exclude import exclude
 from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
 from assets.delivery.plan.undo_below import keep_above_active
+from assets.delivery.plan.undo_row import NOTHING_TO_UNDO
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import KEY, keys_frame
+from assets.delivery.schemas import KEY, SourceKey, keys_frame
 from assets.delivery.send.batches import parent_ids
 from assets.delivery.send.confirm import (
     LINK_KEY,
@@ -47,9 +55,11 @@ from assets.delivery.send.deliver import Progress, deliver
 from assets.delivery.send.outcomes import Delivery, stop_text
 from assets.delivery.send.staleness import (
     EXISTS,
+    MART_STATE,
     MAY_EXIST,
     STALE,
     STALE_TARGET,
+    exclude_changed,
     exclude_decided,
     exclude_stale,
     exclude_updated_in_real_time,
@@ -57,12 +67,13 @@ from assets.delivery.send.staleness import (
     only_parts,
     parse_filters,
     require_known,
+    with_current_values,
 )
-from assets.delivery.target import Action
+from assets.delivery.target import Action, Verdict
 from resources.clock import steady
 from resources.encryption import EncryptionError
 from resources.failpoints import reach
-from resources.warehouse.tables import describe_table, quoted, read_frame, replace_table
+from resources.warehouse.tables import describe_table, quoted, replace_table
 from resources.warehouse.warehouse import WarehouseError
 
 SYNC_COMMENTS = {
@@ -96,16 +107,20 @@ class _Taken:
         plan: The rows to send: PLAN_COLUMNS.
         links: LINK_SCHEMA: the links before.
         possible_parents: Frames with KEY and target_id.
+        later: KEY of the records that another plan sent or confirmed after this one was made.
         filters: The selected part of an applied plan.
         unkeyed: The records without our key that the target has now; None: they are in the target state of the plan.
+        holds: The rows of sync_undo_holds of an undo.
     """
 
     stored: StoredPlan
     plan: pl.DataFrame
     links: pl.DataFrame
     possible_parents: Sequence[pl.DataFrame]
+    later: pl.DataFrame
     filters: Mapping[str, Sequence[str]]
     unkeyed: frozenset[str] | None = None
+    holds: pl.DataFrame | None = None
 
     @property
     def is_undo(self) -> bool:
@@ -155,7 +170,10 @@ def run_sync(
         taken = _take(run, plan_id, kind, filters)
         try:
             if plan_id or not _is_of_this_run(run, taken.stored):
-                taken = _still_valid(run, taken)
+                taken = _checked(run, taken)
+            elif taken.stored.writes:  # a change notification may have updated the mart since
+                mart = run.warehouse.read(f"select {', '.join(MART_STATE)} from {quoted(run.workflow.mart)}")
+                taken = replace(taken, plan=exclude_changed(taken.plan, mart))
             delivery = _deliver(run, taken, progress)
             decisions = delivery.decisions(taken.plan)
             _record(run, taken, delivery, decisions)
@@ -206,10 +224,11 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
         values = {"state": "sending", "plan_id": stored.plan_id, "started_at": began, "source_records": plan.height}
         update_run(con, run.run_id, workflow.name, {**values, "workflow_version": stored.workflow_version})
         links, upstream = read_links(con, workflow.name), read_upstream(con, workflow.spec.upstream)
+        later = keys_frame(confirmed_since(con, workflow.name, stored.plan_id))
     reach("plan_taken")
     # parents are in the whole plan, of which only a part may be sent; an undo plan does not have them
-    own = links if stored.kind == PlanKind.UNDO else plan
-    return _Taken(stored, plan, links, (upstream, own), filters)
+    own = links if stored.kind == PlanKind.UNDO else plan.join(later, on=KEY, how="anti")
+    return _Taken(stored, plan, links, (upstream, own, links.join(later, on=KEY, how="semi")), later, filters)
 
 
 def _is_of_this_run(run: RunContext, stored: StoredPlan) -> bool:
@@ -220,24 +239,43 @@ def _is_of_this_run(run: RunContext, stored: StoredPlan) -> bool:
         return made_by(con, run.workflow.target_state) == run.run_id
 
 
+def _checked(run: RunContext, taken: _Taken) -> _Taken:
+    """Return what is still valid of another run's plan; a plan that cannot be checked can be sent later."""
+    try:
+        return _still_valid(run, taken)
+    except BaseException:
+        with suppress(WarehouseError), run.warehouse.writer() as con:  # nothing was sent
+            plans.set_state(con, taken.stored.plan_id, PlanState(taken.stored.state), run.now)
+        raise
+
+
 def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
-    mart, known = run.warehouse.table(run.workflow.mart), existing_records(plan, run.target.key_field)
+    mart, (upstream, *own) = run.warehouse.table(run.workflow.mart), taken.possible_parents
+    parents = [parent for each in own for parent in parent_ids(each, plan).items()]
+    rows = mart.join(keys_frame(key for key, _ in parents), on=KEY, how="semi").select(*KEY, run.target.key_field)
+    keys = {SourceKey(*row): key for *row, key in rows.iter_rows()}
+    above = {target_id: keys.get(key) for key, target_id in parents}
+    known = above | existing_records(plan, run.target.key_field)
     changed = taken.plan["changes"].explode().struct.field("field").drop_nulls().unique()
     fields = fields_to_read(run.target, run.workflow.spec.target_fields, changed.to_list())
     target_state, unread = read_with_unlisted(run.target, known, fields)
     with run.warehouse.writer(transaction=False) as con:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
+        last = last_confirmed_by(con, run.workflow.name, taken.stored.undone_run or "")
     creates = plan.filter(action=Action.CREATE)
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
     plan = exclude_stale(plan, mart, target_state, run.target, unread)
+    plan = with_current_values(plan, target_state, run.target.key_field)
     if taken.is_undo:
         plan = keep_above_active(plan, taken.links, mart, target_state, STALE_TARGET)
-    return replace(taken, plan=plan, unkeyed=unkeyed)
+    holds = undo_holds_of(run, taken.stored, plan, mart, last) if taken.is_undo else None
+    shown = [each.join(target_state, on="target_id", how="semi") for each in own]
+    return replace(taken, plan=plan, possible_parents=(upstream, *shown), unkeyed=unkeyed, holds=holds)
 
 
 def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Delivery:
@@ -247,7 +285,7 @@ def _deliver(run: RunContext, taken: _Taken, progress: Progress | None) -> Deliv
     canary = _canary(run, taken)
     finish_creates(run, version)
     delivery = deliver(
-        run, plan, version, parents=parents, canary=canary, unkeyed=taken.unkeyed,
+        run, plan, version, parents=parents, canary=canary, unkeyed=taken.unkeyed, holds=taken.holds,
         verify_restored=taken.stored.kind != PlanKind.REALTIME, progress=progress,
     )  # fmt: skip
     delivery.stop = delivery.stop or finish_creates(run, version)
@@ -273,16 +311,18 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         stale = taken.plan.filter(pl.col("reason_code").is_in(STALE)).select(KEY)
         touched = pl.concat([keys_frame(delivery.outcomes), stale])
         decisions = decisions.join(touched, on=KEY, how="semi")
-    note = stop_text(delivery.stop)
+    note = stop_text(delivery.stop, is_undo=taken.is_undo)
     reach("bookkeeping_begins")
     with run.warehouse.writer() as con:
         _write_results(con, run, decisions)
         write_decisions(
             con, name, stored.workflow_version, run.run_id, run.now, decisions, complete=taken.covers_all_records
         )
-        confirmed = _write_links(con, run, taken, delivery)
+        edited = edited_meanwhile(delivery, taken.links)
+        confirmed = _write_links(con, run, taken, delivery, edited)
         update_target_state(con, run, delivery)
-        remember_values(con, name, run.workflow.target_state, confirmed)
+        remember_values(con, name, run.workflow.target_state, confirmed, edited)
+        take_over_values(con, name, {key: delivery.writes[key].changed for key in delivery.confirmed()})
         advance_target_state(con, run.workflow, run.run_id)
         record_normalizations(con, name, run.run_id, run.now, normalizations_of(delivery))
         plans.set_state(con, stored.plan_id, PlanState.PARTIAL if note else PlanState.SENT, run.now, note)
@@ -298,23 +338,31 @@ def _write_results(con: duckdb.DuckDBPyConnection, run: RunContext, decisions: p
     describe_table(con, run.workflow.sync, description, SYNC_COMMENTS.items())
 
 
-def _write_links(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken, delivery: Delivery) -> pl.DataFrame:
+def _write_links(
+    con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken, delivery: Delivery, edited: Collection[SourceKey]
+) -> pl.DataFrame:
     """Write the links that changed, and start or end undo holds; return KEY of those whose values are confirmed."""
+    # what a plan found unchanged is older than what another one confirmed since
+    outdated = taken.plan.filter(action=Action.UNCHANGED).join(taken.later, on=KEY, how="semi")
+    plan = taken.plan.join(outdated, on=KEY, how="anti")
     links = links_of(
-        run, taken.plan, delivery, taken.links, version=taken.stored.workflow_version,
+        run, plan, delivery, taken.links, edited, version=taken.stored.workflow_version,
         as_mapped=not taken.is_undo and "field" not in taken.filters,
     )  # fmt: skip
     upsert(con, "sync_links", links.join(taken.links, on=LINK_KEY, how="anti", nulls_equal=True))
     confirm_restored(con, run.workflow.name, _without_edits(taken, links))
-    if taken.is_undo:
-        mart = read_frame(con, f"select source, source_id, disposition from {quoted(run.workflow.mart)}")
-        upsert(con, "sync_undo_holds", undo_holds_of(run, taken.stored, taken.plan, delivery, mart))
+    if taken.holds is not None:
+        confirmed, arrived = delivery.confirmed(), {Verdict.CONFIRMED, Verdict.UNKNOWN}
+        found = taken.plan.filter(reason_code=NOTHING_TO_UNDO).select(KEY)
+        held = pl.concat([keys_frame(confirmed), found])
+        upsert(con, "sync_undo_holds", taken.holds.join(held, on=KEY, how="semi"))
+        lost = keys_frame(key for key, each in delivery.outcomes.items() if each.verdict not in arrived)
+        drop_undo_holds(con, run.workflow.name, lost.with_columns(pl.lit(run.run_id).alias("run_id")))
     else:
         end_undo_holds(con, run.workflow.name, delivery.confirmed())
         if taken.is_current:
             _end_changed_holds(con, run, taken)
-    edited = keys_frame(edited_meanwhile(delivery, taken.links))
-    return _without_baseline(taken, links).join(edited, on=KEY, how="anti")
+    return _without_baseline(taken, links)
 
 
 def _end_changed_holds(con: duckdb.DuckDBPyConnection, run: RunContext, taken: _Taken) -> None:

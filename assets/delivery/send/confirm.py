@@ -5,7 +5,7 @@ delivery  ->  links_of(), update_target_state(), normalizations_of()  ->  sync_l
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import duckdb
 import polars as pl
@@ -17,6 +17,7 @@ from assets.delivery.ledger.sides import TARGET
 from assets.delivery.ledger.version_attempts import mark_sent, sent_fields
 from assets.delivery.ledger.version_readings import WRITTEN, Reading
 from assets.delivery.ledger.versions import keep_versions
+from assets.delivery.plan.undo_row import NOTHING_TO_UNDO
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import AS_MAPPED, KEY, SourceKey, keys_frame
 from assets.delivery.send.outcomes import Delivery
@@ -33,8 +34,9 @@ _LINK_COLUMNS = (
 
 
 def links_of(
-    run: RunContext, plan: pl.DataFrame, delivery: Delivery, known: pl.DataFrame, *, version: str, as_mapped: bool
-) -> pl.DataFrame:
+    run: RunContext, plan: pl.DataFrame, delivery: Delivery, known: pl.DataFrame, edited: Collection[SourceKey],
+    *, version: str, as_mapped: bool,
+) -> pl.DataFrame:  # fmt: skip
     """Return a link for every source record whose target record is now known.
 
     Args:
@@ -42,6 +44,7 @@ def links_of(
         plan: PLAN_COLUMNS.
         delivery: Its outcomes.
         known: LINK_SCHEMA: the links before.
+        edited: The records of `edited_meanwhile`.
         version: Fingerprint of the workflow file that made the plan.
         as_mapped: False if other values than the mapped ones were sent: an undo, or only some fields of the plan.
 
@@ -49,8 +52,7 @@ def links_of(
         The columns of sync_links.
     """
     outcomes, fields = delivery.confirmed(), run.workflow.spec.target_fields
-    confirmed, edited = keys_frame(outcomes), edited_meanwhile(delivery, known)
-    sent = []
+    confirmed, sent = keys_frame(outcomes), []
     for row in plan.join(confirmed, on=KEY, how="semi").iter_rows(named=True):
         key = SourceKey(row["source"], row["source_id"])
         outcome, write = outcomes[key], delivery.writes[key]
@@ -79,18 +81,22 @@ def links_of(
     )
 
 
-def edited_meanwhile(delivery: Delivery, known: pl.DataFrame) -> Collection[SourceKey]:
-    """Return the confirmed records of which the response shows a value that was not sent and that no write left there.
+def edited_meanwhile(delivery: Delivery, known: pl.DataFrame) -> Mapping[SourceKey, Mapping[str, str]]:
+    """Return the confirmed records of which the response shows values that were not sent and that no write left there.
 
-    Someone edited it after the target was read: the target did not convert it, and it is no baseline for later runs.
+    Someone edited them after the target was read: the target did not convert them, and they are no baseline.
+
+    Returns:
+        By record, each such field with the hash of the value that a write left there.
     """
     hashes = {SourceKey(*key): each for *key, each in known.select(*KEY, "value_hashes").drop_nulls().iter_rows()}
-    found = set()
+    found = {}
     for key, outcome in delivery.confirmed().items():
         shown, before = outcome.echo or {}, json.loads(hashes.get(key, "{}"))
         kept = (shown.keys() & before.keys()) - delivery.writes[key].changed
-        if any(value_hash(shown[name]) != before[name] for name in kept):
-            found.add(key)
+        edited = {name: before[name] for name in kept if value_hash(shown[name]) != before[name]}
+        if edited:
+            found[key] = edited
     return found
 
 
@@ -155,10 +161,22 @@ def normalizations_of(delivery: Delivery) -> Counter[tuple[str, str]]:
 
 
 def undo_holds_of(
-    run: RunContext, stored: StoredPlan, plan: pl.DataFrame, delivery: Delivery, mart: pl.DataFrame
+    run: RunContext, stored: StoredPlan, plan: pl.DataFrame, mart: pl.DataFrame, last: pl.DataFrame
 ) -> pl.DataFrame:
-    """Return a row of sync_undo_holds per record that an undo wrote: values that the next runs must not send again."""
-    undone = plan.join(keys_frame(delivery.confirmed()), on=KEY, how="semi").select(
+    """Return a row of sync_undo_holds per record with values that the next runs must not send again.
+
+    An undo writes it, or a person brought the former values back before.
+
+    Args:
+        run: The run that sends the undo.
+        stored: The undo.
+        plan: Its rows: PLAN_COLUMNS.
+        mart: The current mart.
+        last: KEY of the records that the undone run was the last to write.
+    """
+    found = plan.filter(reason_code=NOTHING_TO_UNDO).join(last, on=KEY, how="semi")
+    found = found.join(mart, on=[*KEY, "payload_hash"], how="semi")
+    undone = pl.concat([plan.filter(pl.col("payload").is_not_null()), found]).select(
         pl.lit(run.workflow.name).alias("workflow"),
         *KEY,
         "payload_hash",
@@ -167,4 +185,4 @@ def undo_holds_of(
         pl.lit(run.run_id).alias("run_id"),
         pl.lit(run.now, dtype=pl.Datetime("us")).alias("held_at"),
     )
-    return undone.join(mart, on=KEY, how="left")
+    return undone.join(mart.select(*KEY, "disposition"), on=KEY, how="left")

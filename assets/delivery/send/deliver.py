@@ -17,10 +17,11 @@ import polars as pl
 from assets.delivery.errors import InterruptedDeliveryError
 from assets.delivery.ledger.attempts import Attempt, AttemptState, owner_of, write_attempts
 from assets.delivery.ledger.owners import Owners
+from assets.delivery.ledger.undo_holds import begin_undo_holds
 from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing, match_unkeyed, read_unkeyed
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import PARENT, PARENT_MISSING, SourceKey
-from assets.delivery.send.batches import Step, batches, parent_ids, plan_steps, with_parent
+from assets.delivery.schemas import KEY, PARENT, PARENT_MISSING, SourceKey, keys_frame
+from assets.delivery.send.batches import Step, batches, plan_steps, with_parent
 from assets.delivery.send.outcomes import SEVERAL, Delivery, deferred_reason, with_own_ids
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
@@ -39,9 +40,10 @@ def deliver(
     plan: pl.DataFrame,
     version: str,
     *,
-    parents: Mapping[SourceKey, str] | None = None,
+    parents: Mapping[SourceKey, str],
     canary: Sequence[int] = (),
     unkeyed: frozenset[str] | None = None,
+    holds: pl.DataFrame | None = None,
     verify_restored: bool = True,
     progress: Progress | None = None,
 ) -> Delivery:
@@ -51,9 +53,10 @@ def deliver(
         run: The run; its ledger is written batch by batch.
         plan: PLAN_COLUMNS.
         version: Fingerprint of the workflow file that made the plan.
-        parents: Target ids of possible parents that are not in the plan.
+        parents: Target ids of possible parents that exist.
         canary: Sizes of the first batches, which are read back and compared before more is sent.
         unkeyed: The records without our key that the target has now; None: those of the stored target state.
+        holds: Rows of sync_undo_holds that begin with the intents of an undo.
         verify_restored: Whether restored values are read back, which may take a whole listing.
         progress: Called after each batch with the steps done and the steps in all.
 
@@ -61,7 +64,7 @@ def deliver(
         The outcome of every step; `stop` is set if the target accepts nothing more for now.
     """
     steps = plan_steps(plan)
-    sender = _Sender(run, version, {**(parents or {}), **parent_ids(plan, plan)}, *_existing(run, steps, unkeyed))
+    sender = _Sender(run, version, dict(parents), *_existing(run, steps, unkeyed), holds)
     try:
         _send_all(sender, steps, canary, progress)
     except BaseException as error:
@@ -91,25 +94,29 @@ def _send_all(sender: "_Sender", steps: Sequence[Step], canary: Sequence[int], p
 
 def _existing(run: RunContext, steps: Sequence[Step], unkeyed: frozenset[str] | None) -> tuple[frozenset[str], Owners]:
     """Return the records without our key that the target has before anything is created, and whose the others are."""
-    if not run.target.name_field or not any(step.action is Action.CREATE for step in steps):
+    if not any(step.action is Action.CREATE for step in steps):
         return frozenset(), Owners()
     with run.warehouse.writer(transaction=False) as con:
-        found = read_unkeyed(con, run.workflow.target_state) if unkeyed is None else unkeyed
-        return found, Owners.read(con, run.workflow)
+        owners = Owners.read(con, run.workflow)
+        if not run.target.name_field:
+            return frozenset(), owners
+        return read_unkeyed(con, run.workflow.target_state) if unkeyed is None else unkeyed, owners
 
 
 class _Sender:
     """The sending of one plan: the known target ids, and the attempts that are not in the ledger yet."""
 
     def __init__(
-        self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: frozenset[str], owners: Owners
-    ) -> None:
+        self, run: RunContext, version: str, ids: dict[SourceKey, str], existing: frozenset[str], owners: Owners,
+        holds: pl.DataFrame | None,
+    ) -> None:  # fmt: skip
         self._run = run
         self.target = run.target
         self._version = version
         self._ids = ids
         self._existing = existing
         self._owners = owners
+        self._holds = holds
         self._lost_alone = 0
         self._is_existing_kept = not run.target.name_field
         self._pending: list[Attempt] = []
@@ -141,15 +148,17 @@ class _Sender:
         """Return an outcome that says until when a record is deferred, if the day's quota stopped it."""
         stop = self.delivery.stop
         if outcome.verdict is Verdict.NOT_SENT and isinstance(stop, QuotaExhaustedError):
-            return replace(outcome, reason=deferred_reason(stop))
+            return replace(outcome, reason=deferred_reason(stop, is_undo=self._holds is not None))
         return outcome
 
     def verify(self, batch: Sequence[Step]) -> None:
         """Read a canary batch back; a record that is missing or differs stops the run."""
         if self.delivery.stop:
             return
+        # a second call that is lost says nothing about the mapping, unless none arrives
+        whole = [step for step in batch if self.delivery.outcomes[step.key].code != UNFINISHED]
         try:
-            pairs = self.read_confirmed(batch)
+            pairs = self.read_confirmed(whole or batch)
         except IntegrationError as error:
             self.delivery.stop = error
             return
@@ -342,6 +351,9 @@ class _Sender:
             return
         with self._run.warehouse.writer() as con:
             write_attempts(con, self._pending)
+            if self._holds is not None:
+                intents = [SourceKey(a.source, a.source_id) for a in self._pending if a.state == AttemptState.INTENT]
+                begin_undo_holds(con, self._holds.join(keys_frame(intents), on=KEY, how="semi"))
         self._pending = []
 
 

@@ -22,18 +22,19 @@ QUOTA_EXHAUSTED = "quota_exhausted"  # reason code of a deferred record
 _CORRECTION = dict.fromkeys([*KEY, "_action", "_code", "_reason", "_target_id"], pl.String)
 
 
-def deferred_reason(stop: QuotaExhaustedError) -> str:
-    """Return until when the records that the day's quota stopped are deferred."""
+def deferred_reason(stop: QuotaExhaustedError, *, is_undo: bool = False) -> str:
+    """Return until when the records that the day's quota stopped are deferred; no later run continues an undo."""
     until = (
         f"{stop.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if stop.until else f"{stop.system} accepts requests again"
     )
-    return f"deferred until {until}: the day's quota is used up; the next run sends it"
+    then = "undo the run again then" if is_undo else "the next run sends it"
+    return f"deferred until {until}: the day's quota is used up; {then}"
 
 
-def stop_text(stop: Exception | None) -> str | None:
+def stop_text(stop: Exception | None, *, is_undo: bool = False) -> str | None:
     """Return why sending stopped; for the day's quota, which is not a failure, until when the rest is deferred."""
     if isinstance(stop, QuotaExhaustedError):
-        return f"{deferred_reason(stop)} ({stop})"
+        return f"{deferred_reason(stop, is_undo=is_undo)} ({stop})"
     return str(stop) if stop else None
 
 

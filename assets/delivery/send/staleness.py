@@ -1,6 +1,6 @@
 """An applied plan: the selected part of it, without the rows that are out of date.
 
-plan, current mart, current target state  ->  only_parts(), exclude_stale()  ->  the rows that may be sent
+plan, current mart, current target state  ->  only_parts(), exclude_stale(), with_current_values()  ->  what may be sent
 """
 
 import json
@@ -11,12 +11,14 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
-from assets.delivery.schemas import DELIVER, KEY, MANUAL, PARENT, SourceKey, keys_frame
+from assets.delivery.schemas import DELIVER, KEY, MANUAL, PARENT, RETIRE, SourceKey, keys_frame
 from assets.delivery.target import WRITING, Action, Target, parent_of
 from assets.result_texts import did_you_mean
 
 FILTERS = ("action", "record", "field")
 STALE = STALE_SOURCE, STALE_TARGET = "stale_source", "stale_target"  # reason codes
+MART_STATE = (*KEY, "payload_hash", "disposition", "parent_source", "parent_source_id")
+CHANGED = (STALE_SOURCE, "not sent: the NetSuite record changed after the plan was made")
 # reason code and reason of a create that an earlier run may have made
 MAY_EXIST = (
     "stale_target",
@@ -105,11 +107,61 @@ def exclude_stale(
     Returns:
         The plan; excluded rows are skipped with a code of STALE.
     """
-    rows = [(*key, code, reason) for key, code, reason in _stale(plan, mart, target_state, target, unread)]
-    stale = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "code", "reason"], pl.String), orient="row")
-    for code in STALE:
-        plan = exclude(plan, stale.filter(pl.col("code") == code), code, pl.col("reason"))
-    return plan
+    plan = exclude_changed(plan, mart)
+    rows = list(_edited(plan, target_state, target, unread))
+    edited = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "reason"], pl.String), orient="row")
+    return exclude(plan, edited, STALE_TARGET, pl.col("reason"))
+
+
+def exclude_changed(plan: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
+    """Exclude the rows whose source record has other mapped values in the mart by now, or is to be active, or not.
+
+    Args:
+        plan: PLAN_COLUMNS.
+        mart: MART_STATE of all records, as it is now.
+    """
+    gone = _retired(plan, mart).with_columns(pl.lit(value=True).alias("_retired"))
+    now = mart.select(*KEY, "disposition", pl.col("payload_hash").alias("_hash"))
+    rows = plan.filter(pl.col("payload").is_not_null()).join(now, on=KEY, how="left").join(gone, on=KEY, how="left")
+    delivered = pl.col("disposition").eq_missing(pl.lit(DELIVER)) & pl.col("_retired").is_null()
+    undone = pl.col("reason_code") == "undo"  # an undo contradicts the disposition
+    switched = ~undone & (delivered != (pl.col("action") != Action.DEACTIVATE))
+    changed = rows.filter(switched | pl.col("_hash").ne_missing(pl.col("payload_hash")))
+    return exclude(plan, changed.select(KEY), *CHANGED)
+
+
+def _retired(plan: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
+    """Return KEY of the records that are retired, and of those below them."""
+    # what the target would reject is not retired with its parent
+    invalid = (pl.col("action") == Action.QUARANTINED) & (pl.col("reason_code") != "cannot_deactivate")
+    live = mart.filter(disposition=DELIVER).join(plan.filter(invalid), on=KEY, how="anti")
+    gone = below = mart.filter(disposition=RETIRE).select(KEY)
+    while below.height:
+        below = live.join(below, left_on=["parent_source", "parent_source_id"], right_on=KEY, how="semi").select(KEY)
+        live, gone = live.join(below, on=KEY, how="anti"), pl.concat([gone, below])
+    return gone
+
+
+def with_current_values(plan: pl.DataFrame, target_state: pl.DataFrame, key_field: str) -> pl.DataFrame:
+    """Return the plan with what its rows do not change as the target has it now, except our key.
+
+    A target that replaces records, or parts of them, gets these values as well: a person may have edited them since.
+    """
+    sent, by_id = plan.filter(pl.col("payload").is_not_null()), _changed_records(plan, target_state)
+    payloads = [_current(row, by_id.get(row["target_id"], {}), key_field) for row in sent.iter_rows(named=True)]
+    return plan.update(sent.select(*KEY, pl.Series("payload", payloads, dtype=pl.String)), on=KEY)
+
+
+def _current(row: Row, actual: Row, key_field: str) -> str:
+    payload = json.loads(row["payload"])
+    kept = (payload.keys() & actual.keys()) - {key_field, *(change["field"] for change in row["changes"])}
+    return json.dumps(payload | {name: actual[name] for name in kept})
+
+
+def _changed_records(plan: pl.DataFrame, target_state: pl.DataFrame) -> dict[str, Row]:
+    """Return the target records that a plan changes, by target id; the target may have very many others."""
+    ids = plan.filter(pl.col("payload").is_not_null()).select("target_id")
+    return {row["target_id"]: row for row in target_state.join(ids, on="target_id", how="semi").iter_rows(named=True)}
 
 
 def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]) -> pl.DataFrame:
@@ -132,30 +184,16 @@ def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFr
     return exclude(plan, rows.filter(linked | none | withdrawn).select(KEY).unique(), *DECIDED)
 
 
-def _stale(
-    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target, unread: Collection[str]
-) -> Iterator[tuple[SourceKey, str, str]]:
-    columns = [*KEY, "payload_hash", "disposition"]
-    sources = {SourceKey(*row[:2]): row[2:] for row in mart.select(columns).iter_rows()}
-    by_id = {row["target_id"]: row for row in target_state.iter_rows(named=True)}
+def _edited(
+    plan: pl.DataFrame, target_state: pl.DataFrame, target: Target, unread: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    by_id = _changed_records(plan, target_state)
     keys = set(target_state["external_id"].drop_nulls())
     for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True):
-        source_key = SourceKey(row["source"], row["source_id"])
-        if _source_changed(row, *sources.get(source_key, (None, None))):
-            yield source_key, "stale_source", "not sent: the NetSuite record changed after the plan was made"
-            continue
         hidden = row["target_id"] in unread
         reason = "the target no longer shows the record" if hidden else _target_change(row, by_id, keys, target)
         if reason:
-            yield source_key, "stale_target", f"not sent: {reason}"
-
-
-def _source_changed(row: Row, payload_hash: str | None, disposition: str | None) -> bool:
-    """Return whether the source record has other mapped values now, or another disposition."""
-    active = row["action"] != Action.DEACTIVATE
-    # an undo contradicts the disposition, and a child follows its parent
-    by_disposition = row["reason_code"] not in {"undo", "parent_inactive"}
-    return payload_hash != row["payload_hash"] or (by_disposition and (disposition == DELIVER) != active)
+            yield row["source"], row["source_id"], f"not sent: {reason}"
 
 
 def _target_change(row: Row, by_id: Mapping[str, Row], keys: Collection[str], target: Target) -> str:

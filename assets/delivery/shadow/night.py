@@ -157,7 +157,7 @@ def read_states(con: duckdb.DuckDBPyConnection, workflow: Workflow, source: str)
 
 
 def read_arrived(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> list[datetime]:
-    """Return NetSuite's times of changes since the comparison before that the target has already."""
+    """Return when NetSuite made the changes that reached the target since the previous comparison."""
     dates = " union all by name ".join(f"({_dates(con, record)})" for record in workflow.spec.records)
     rows = con.execute(
         f"""

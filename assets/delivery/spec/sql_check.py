@@ -134,7 +134,7 @@ def _check_node(node: exp.Expr) -> None:
     elif isinstance(node, exp.Pad) and not _is_number(node.args.get("expression"), 0, MAX_PADDING):
         raise MappingError(f"pad to a number of characters, at most {MAX_PADDING:,}")
     elif isinstance(node, exp.DataType) and not _has_digits(node):
-        raise MappingError(f"a decimal has 1 to at most {MAX_DIGITS} digits, and no more of them after the point")
+        raise MappingError(f"a decimal has 1 to {MAX_DIGITS} digits, and at most as many after the point")
     elif type(node) not in {*_SYNTAX, *_FUNCTIONS}:
         name = node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__
         raise MappingError(f"`{name}` is not supported; docs/workflows/sql.md lists the functions")

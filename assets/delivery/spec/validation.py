@@ -101,7 +101,7 @@ def _of_record(record: RecordMap, spec: WorkflowSpec, schemas: Schemas) -> Itera
     table = schemas.tables[record.table].with_columns(pl.lit(None, dtype=pl.Date).alias(TODAY))
     for number, row in enumerate(record.fields):
         if row.active:
-            yield from below(("fields", number), _of_row(row, table, schemas))
+            yield from below(("fields", number), _of_row(row, table, schemas, spec.target))
     for source, column in (record.parent or {}).items():
         if source not in {each.source for each in spec.records} and not spec.needs:
             text = f"no source `{source}` in this file; add the workflow that delivers these parents to `needs`"
@@ -110,9 +110,9 @@ def _of_record(record: RecordMap, spec: WorkflowSpec, schemas: Schemas) -> Itera
     yield from below(("select",), _of_select(record.select, table))
 
 
-def _of_row(row: FieldRow, table: pl.DataFrame, schemas: Schemas) -> Iterator[Problem]:
+def _of_row(row: FieldRow, table: pl.DataFrame, schemas: Schemas, target: str) -> Iterator[Problem]:
     if not schemas.may_have(row.field):
-        yield ("field",), f"the target has no field `{row.field}`; correct its spelling"
+        yield ("field",), f"the target has no field `{row.field}`; `millpond fields {target}` lists its fields"
     if row.from_ is not None:
         yield from _at("from", _column(row.from_, table))
     if row.sql is not None:

@@ -21,6 +21,8 @@ from sql import is_on_demand
 
 EXTERNAL_ID = "external_id"  # in `match`: our own key
 _ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+# whether it runs and at once, whom it concerns, and what people read of it
+DECIDES_NOTHING = ("active", "description", "owners", "realtime", "record_url", "stewards")
 SHORT_FORM = ("source", "select", "fields", "parent", "parent_required", "lifecycle")
 
 
@@ -194,9 +196,12 @@ class WorkflowSpec(Strict):
 
     @property
     def version(self) -> str:
-        """Fingerprint of the content, which decisions and plans record; formatting and comments do not change it."""
+        """Fingerprint of the content, which decisions and plans record.
+
+        Formatting, comments and keys that decide nothing about a record do not change it.
+        """
         # the short form is in `records` already; of all mappings only `parent` has a meaningful order
-        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, "realtime", "stewards"})
+        content = self.model_dump(mode="json", by_alias=True, exclude={*SHORT_FORM, *DECIDES_NOTHING})
         parents = [list(record.parent or {}) for record in self.records]
         text = json.dumps([content, parents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

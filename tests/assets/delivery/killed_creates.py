@@ -45,7 +45,8 @@ def run_until(folder: Path, failpoint: str, skip: int) -> None:
 
 def main(folder: Path, several: list[str]) -> None:
     """Kill the runs of each of KILLS in a copy of the base."""
-    Sandbox(folder / "base" / "sandbox").switches.set("precoro", PrecoroSwitches, post_external_id="ignore")
+    base = Sandbox(folder / "base" / "sandbox")  # open to the end: a file that is closed meanwhile cannot be copied
+    base.switches.set("precoro", PrecoroSwitches, post_external_id="ignore")
     for kills in several:
         home = Path(shutil.copytree(folder / "base", folder / kills))
         for number, kill in enumerate(kills.split(",")):

@@ -200,6 +200,54 @@ def test_the_values_of_a_record_that_another_workflow_created_are_left_alone(
     assert {action for action, _ in precoro.run().values()} == {"reactivate"}
 
 
+@pytest.mark.long
+def test_a_workflow_that_cannot_deactivate_a_record_leaves_that_to_the_other(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The second file adds a field to what the first one creates; each waited for the other, and it stayed active."""
+    more = [{"field": "externalid", "from": "customer_id", "locked": True}, {"field": "notes", "from": "email"}]
+    specs = {"first": suite_customers(), "more": one_source(target="suiteprojects.Customer", fields=more, create=False)}
+
+    def run_both(**changes: object) -> list[tuple[str, str]]:
+        suiteprojects.stage(customer("1", email="a@x.example", **changes))
+        found = []
+        for suiteprojects.name, suiteprojects.spec in specs.items():
+            found.append(suiteprojects.run()["1"])
+        return found
+
+    assert run_both() == [("create", "new"), ("update", "source_changed")]
+
+    run_both(is_inactive=True)
+    last = run_both(is_inactive=True)
+
+    assert last == [("deactivate", "inactive"), ("unchanged", "inactive")]
+    (row,) = [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
+    assert row["active"] == "0"
+
+
+@pytest.mark.long
+def test_what_another_workflow_wrote_is_no_edit_when_a_record_returns(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """A prospect becomes a customer and a prospect again; a file per stage; drift is left as it is."""
+    specs = {
+        stage: suite_customers(
+            {"field": "notes", "value": stage}, drift="report",
+            select={"stages": dict.fromkeys(("customer", "prospect", "lead"), "skip") | {stage: "include"}},
+        )
+        for stage in ("prospect", "customer")
+    }  # fmt: skip
+    for stage in ("prospect", "customer", "prospect"):
+        suiteprojects.stage(customer("1", stage=stage))
+        for suiteprojects.name, suiteprojects.spec in specs.items():
+            suiteprojects.run()
+        (row,) = [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
+        assert row["notes"] == stage
+
+    reasons = suiteprojects.warehouse.read("select reason from sync_decisions where workflow = 'prospect'")["reason"]
+    assert not reasons.str.contains("edited in the target").any()
+
+
 def test_of_two_workflows_that_have_a_record_the_first_writes_it(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Both had the same values until one of the files changed."""
     differing = [dict(row) for row in OPTION_ROWS]

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "assets/delivery/mart/disposition.py": {"value_not_in_list", "not_looked_up"},
     "assets/delivery/send/outcomes.py": {"several_candidates", "quota_exhausted"},
     "assets/delivery/diff/parents.py": {"parent_inactive"},
-    "assets/delivery/plan/undo_row.py": {"undo"},
+    "assets/delivery/plan/undo_row.py": {"undo", "nothing_to_undo"},
     "assets/delivery/diff/actions.py": {"identical"},
     "assets/delivery/schemas.py": {
         "missing_without_note",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,7 @@ from assets.delivery.plan.planner import make_plan
 from assets.delivery.realtime.sync_records import sync_records
 from assets.delivery.schemas import KEY
 from assets.precoro.target import OptionTarget
+from resources import failpoints
 from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
 from resources.sandbox.faults import Fault, FaultKind
@@ -260,6 +262,71 @@ def last_cause(runner: WorkflowRunner, field: str = "name") -> tuple[Any, ...]:
 
 
 @pytest.mark.long
+def test_an_edit_is_later_than_the_beginning_of_a_reading_or_of_a_write(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """A person edits a record while a target is still being read, or other records are still being sent."""
+    precoro.spec = one_source()
+
+    def edit() -> None:
+        sandbox.precoro.edit_option(option_id(sandbox), name=f"Edited at {precoro.context('').now}")
+        edited.append(precoro.context("").now)
+        precoro.clock.sleep(600)
+
+    edited = list[datetime]()
+    night(precoro.stage(customer("1")), "first")
+    for point, name in (("target_state_read", "Company 1"), ("bookkeeping_begins", "Changed")):
+        precoro.stage(customer("1", company_name=name))
+        failpoints.arm(point, strike=edit)
+        night(precoro, f"at {point}")
+        night(precoro, f"after {point}")
+    with versions(precoro) as con:
+        rows = field_changes(con, "flow", ONE, of_field="name")
+        found = [row["not_before"] for row in rows if row["changed_by"] == "edit in the target"]
+
+    assert len(found) == 2
+    assert all(since < at for since, at in zip(found, edited, strict=True))
+
+
+@pytest.mark.long
+def test_what_another_workflow_wrote_is_no_edit(suiteprojects: WorkflowRunner) -> None:
+    """A customer that becomes a prospect is handed over: our other workflow switches it on again."""
+    one, two = ({"select": {"where": f"stage = '{stage}'"}} for stage in ("customer", "prospect"))
+    policy = {"lifecycle": {"out_of_scope": "deactivate"}}
+    suiteprojects.spec = suite_customers(**one, **policy)
+    other = replace(suiteprojects, name="other", spec=suite_customers(**two, **policy))
+    night(suiteprojects.stage(customer("1")), "first")
+    night(suiteprojects.stage(customer("1", stage="prospect")), "left")
+    night(other, "took over")
+    night(suiteprojects, "saw it")
+
+    assert last_cause(suiteprojects, "active") == ("target", "0", "1", "our write")
+    with versions(suiteprojects) as con:
+        assert field_changes(con, "flow", ONE, of_field="active")[-1]["run_id"] == "took over"
+    with suiteprojects.warehouse.writer(transaction=False) as con:
+        add_analytics(con)
+        assert con.execute("from edited_by_hand").fetchall() == []
+
+
+@pytest.mark.long
+def test_a_record_that_a_person_made_again_has_its_beginning_and_its_end(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Deleted and made again with our key, then deleted: what is linked later was there before its decision."""
+    suiteprojects.spec = suite_customers()
+    night(suiteprojects.stage(customer("1")), "first")
+    sandbox.suiteprojects.delete("Customer", 1)
+    sandbox.suiteprojects.add("Customer", name="C1", externalid="1", company="Company 1", active="1")
+    night(suiteprojects, "second")
+    sandbox.suiteprojects.delete("Customer", 2)
+    night(suiteprojects, "third")
+
+    assert sorted(text for _, text in happened(suiteprojects)) == [
+        "record created", "record created", "record first mapped", "record first seen", "record gone", "record gone",
+    ]  # fmt: skip
+
+
+@pytest.mark.long
 def test_a_write_of_a_run_that_died_is_ours(precoro: WorkflowRunner, tmp_path: Path) -> None:
     """Its process was killed after the target applied it: the next reading shows what was sent."""
     precoro.spec = option_tree()
@@ -272,6 +339,11 @@ def test_a_write_of_a_run_that_died_is_ours(precoro: WorkflowRunner, tmp_path: P
 
     night(precoro, "next")
     assert last_cause(precoro) == ("target", "Company 1", "Second", "our write")
+    with versions(precoro) as con:
+        row = next(row for row in field_changes(con, "flow", ONE, of_field="name") if row["after"] == "Second"
+                   and row["side"] == "target")  # fmt: skip
+        query = "select run_id from sync_attempts where state = 'intent' and attempt_id = ?"
+        assert con.execute(query, [row["attempt_id"]]).fetchall() == [(row["run_id"],)]
 
 
 @pytest.mark.long

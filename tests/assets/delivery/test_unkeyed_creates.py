@@ -122,6 +122,18 @@ def test_lost_responses_of_a_run_that_stops_are_found_by_the_next_process(
     assert unkeyed(sandbox) == []
 
 
+def test_a_second_call_that_fails_does_not_halt_the_canary(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The option is made and has no key yet: the next run gives it one, and no plan waits."""
+    switch(sandbox)
+    sandbox.faults.plan("precoro", Fault(FaultKind.HTML, method="PATCH"))
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.stage(*RECORDS).run()
+        runner.run()
+
+    assert (set(ours(sandbox)), unkeyed(sandbox)) == ({"1", "2"}, [])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_lost_response_is_completed_in_the_same_run(

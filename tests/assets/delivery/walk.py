@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from assets.delivery.reasons import is_documented
 from tests.assets.delivery.walk_absence import lose_access, merge, regain_access, wrongly_deactivated
 from tests.assets.delivery.walk_events import BrokenError, WalkEvents
-from tests.assets.delivery.walk_operator import apply_part, release_reactivations, settle_ambiguous, undo_run
+from tests.assets.delivery.walk_operator import apply_part, release_waiting, settle_ambiguous, undo_run
 from tests.assets.delivery.walk_targets import LONGEST, TargetRecord
 from tests.assets.delivery.walk_values import change_silently, nights
 
@@ -133,7 +133,7 @@ class Walk(WalkEvents):
         for _ in range(RUNS_TO_CONVERGE):
             settle_ambiguous(self)
             for name in self.specs:
-                end = release_reactivations(self, name, self.run(name))
+                end = release_waiting(self, name, self.run(name))
                 self.expect("I6 no error without faults", end == "completed", self.log[-1])
         self.check()
         self._check_desired()

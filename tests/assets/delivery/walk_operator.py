@@ -46,12 +46,13 @@ def _linked(walk: WalkEvents, name: str, key: str) -> set[str]:
     return {walk.target.uid(name, row[0]) for row in walk.warehouse.read(query, [name, key]).rows()}
 
 
-def release_reactivations(walk: WalkEvents, name: str, end: str) -> str:
-    """Apply the plan that the last run left waiting because it reactivates many records; return the new end.
+def release_waiting(walk: WalkEvents, name: str, end: str) -> str:
+    """Apply the plan that the last run left waiting, as a person would without faults; return the new end.
 
-    A person who undid a run and then renamed its records expects just that.
+    A person who undid a run and then renamed its records expects many reactivations; one who reads what a canary found
+    sees that faults caused it.
     """
-    waits = re.search(r"plan (\w+) waits for approval \(\d+ records would be reactivated;", end)
+    waits = re.search(r"plan (\w+) waits for approval \((\d+ records would be reactivated;|precoro: canary:)", end)
     if not waits:
         return end
     run_id = walk.new_run_id()

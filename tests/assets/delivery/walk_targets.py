@@ -6,6 +6,7 @@ WALK_TARGETS["precoro"](sandbox), WALK_TARGETS["suiteprojects"](sandbox)  ->  re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -182,7 +183,9 @@ class PrecoroWalkTarget:
 
     def records_written(self) -> int:
         """Return how many records these may have written."""
-        return sum(call["method"] in {"POST", "PUT"} and call["status"] < 300 for call in self._system.call_log())
+        made = [call["method"] for call in self._system.call_log() if call["method"] != "GET" and call["status"] < 300]
+        # a PATCH after a POST completes the same record; alone it completes a PUT whose response was lost
+        return sum(method != "PATCH" or before != "POST" for before, method in pairwise(["", *made]))
 
     @contextmanager
     def open(self, workflow: str) -> Iterator[Target]:  # noqa: ARG002 - all workflows share one custom field

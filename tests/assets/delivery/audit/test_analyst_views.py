@@ -141,6 +141,29 @@ def test_an_edit_in_the_target_has_both_values_and_no_name(suiteprojects: Workfl
 
 
 @pytest.mark.long
+def test_an_edit_between_two_times_that_were_read(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Made after the target was read for a run that wrote another field, or beside a change in NetSuite."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.clock.sleep(3600)
+    suiteprojects.stage(customer("1", entity_number="C 2")).plan("second")
+    edited_at, record = suiteprojects.context("").now, int(target_ids(suiteprojects)["1"])
+    sandbox.suiteprojects.modify("Customer", record, company="Edited")
+    suiteprojects.clock.sleep(3600)
+    suiteprojects.send("second")
+    columns = f"before, after, state, edited_after < '{edited_at}', found_at > '{edited_at}'"
+    read_at = f"target_read_at < '{edited_at}'"
+
+    assert rows(suiteprojects, "edited_by_hand", columns) == [("Company 1", "Edited", "open", True, True)]
+    assert rows(suiteprojects, "differences", f"field, {read_at}") == [("company", True)]
+
+    suiteprojects.clock.sleep(3600)
+    suiteprojects.stage(customer("1", entity_number="C 2", company_name="New")).run()
+
+    assert rows(suiteprojects, "edited_by_hand", columns) == [("Company 1", "Edited", "restored", True, True)]
+
+
+@pytest.mark.long
 def test_personal_values_are_masked_as_elsewhere(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """The masked file has the views, without a value that a person could be recognized by."""
     suiteprojects.spec = suite_customers({"field": "addr_email", "from": "email"})
@@ -201,18 +224,21 @@ def causes(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str, str, int
 
 
 def test_the_root_cause_is_at_the_end_of_the_chain(ledger: duckdb.DuckDBPyConnection) -> None:
-    """Across workflows of the same system, and not in another one that delivers the same customers."""
+    """Across workflows of the same system, not in another one with the same customers; what was sent is there now."""
     because = "parent customers 1 is not in the target: not marked"
     decide(ledger, "sp_projects", "p21", "blocked", "parent_missing", "waits", "p20")
     decide(ledger, "sp_projects", "p20", "blocked", "parent_missing", because, "c1")
     decide(ledger, "sp_customers", "c1", "skipped", "flag_not_set", "not marked")
     decide(ledger, "pr_options", "c1", "quarantined", "too_long", "name is too long")
     decide(ledger, "sp_projects", "p30", "blocked", "parent_missing", "unknown parent", "c99")
+    decide(ledger, "sp_projects", "p40", "blocked", "parent_missing", "waits", "c4")
+    decide(ledger, "sp_customers", "c4", "create", "new", "not in the target yet")
 
     assert causes(ledger) == {
         "sp_projects 21": ("sp_customers", "1", "flag_not_set", 2),
         "sp_projects 20": ("sp_customers", "1", "flag_not_set", 1),
         "sp_projects 30": ("sp_projects", "30", "parent_missing", 0),
+        "sp_projects 40": ("sp_customers", "4", "identical", 1),
         "pr_options 1": ("pr_options", "1", "too_long", 0),
     }
 

@@ -19,6 +19,7 @@ from assets.delivery.audit.held_back import (
     cause_texts,
     held_back,
     held_records,
+    waits_for,
 )
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.spec.workflow import Workflow
@@ -103,6 +104,31 @@ def test_without_a_plan_the_decisions_of_the_last_run_count(con: duckdb.DuckDBPy
     replace_table(con, "mart_above", pl.DataFrame(schema=PLAN))
 
     assert roots(con, blocked("10", "c1")) == {"10": ("1", "rejected_837")}
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        ("create", "is in the target by now; the next run sends what waits for it"),
+        ("update", "is in the target by now; the next run sends what waits for it"),
+        ("deactivate", "is not active in the target"),
+    ],
+)
+def test_a_parent_that_the_last_run_sent_is_in_the_target(
+    con: duckdb.DuckDBPyConnection, action: str, state: str
+) -> None:
+    """Nothing is left to approve: `is sent first, by the same run` is of a plan."""
+    con.execute(
+        "insert into sync_decisions by name select 'above' as workflow, 'customers' as source, '1' as source_id,"
+        " ? as action, 'inactive' as reason_code, 'a run' as from_run, timestamp '2026-11-01' as from_at",
+        [action],
+    )
+    replace_table(con, "mart_above", pl.DataFrame(schema=PLAN))
+    replace_table(con, "plan_below", pl.DataFrame([blocked("10", "c1")], schema=PLAN))
+
+    (cause,) = held_back(held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)).to_dicts()
+
+    assert waits_for(cause) == f"its customer {state}"
 
 
 def test_a_record_without_a_known_parent_is_its_own_cause(con: duckdb.DuckDBPyConnection) -> None:

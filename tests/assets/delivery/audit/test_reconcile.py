@@ -3,6 +3,8 @@
 The records are staged without NetSuite, so that no value was read of it: nothing is called identical here.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from assets.delivery.audit.reconcile import EDITED, NEVER_RAN, NORMALIZED, PENDING, Reconciliation, reconcile
@@ -141,3 +143,18 @@ def test_a_duplicate_record_is_unexplained(suiteprojects: WorkflowRunner) -> Non
     found = reconcile(suiteprojects.warehouse, suiteprojects.workflow, key_field="externalid", verify_days=7)
 
     assert found.unexplained == {"(duplicate)": ["1"]}
+
+
+@pytest.mark.long
+def test_a_record_of_another_workflow_is_counted_and_explained_as_one(suiteprojects: WorkflowRunner) -> None:
+    """It carries our key and is active; NetSuite did not change, and the other records are as equal as before."""
+    settings = {"lifecycle": {"out_of_scope": "deactivate"}}
+    suiteprojects.spec = suite_customers(select={"where": "stage = 'customer'"}, **settings)
+    suiteprojects.stage(customer("1"), customer("2", stage="prospect")).run()
+    spec = suite_customers(select={"where": "stage = 'prospect'"}, **settings)
+    other = replace(suiteprojects, name="other", spec=spec)
+    other.run()
+
+    found = reconciled(other)
+
+    assert (found.records, found.equal, found.explained) == (2, 1, {"other_workflow": 1})

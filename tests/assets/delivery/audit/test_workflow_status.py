@@ -1,5 +1,7 @@
 """The analysts' views of deliveries: what was delivered, not what was looked at or planned."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
@@ -58,8 +60,8 @@ def test_a_run_that_only_planned_has_written_nothing(precoro: WorkflowRunner) ->
     """Its counts are what it would write, and cost a delivery nothing."""
     with precoro.warehouse.writer() as con:
         con.execute(
-            "create table netsuite_reads (run_id varchar, read_at timestamp, seconds double, inserted bigint,"
-            " updated bigint, unchanged bigint, deleted bigint, calls bigint)"
+            "create or replace table netsuite_reads (run_id varchar, read_at timestamp, seconds double,"
+            " inserted bigint, updated bigint, unchanged bigint, deleted bigint, calls bigint)"
         )
     precoro.stage(customer("1"), customer("2"))
     precoro.plan("only planned")
@@ -91,3 +93,23 @@ def test_freshness_counts_neither_partial_comparisons_nor_what_is_switched_off(p
     assert {key: active for key, (active, _) in compared.items()} == {"1": True, "2": False}
     assert set(before.values()) == {first}
     assert set(before.values()) != {at for _, at in compared.values()}
+
+
+@pytest.mark.long
+def test_another_workflow_file_makes_no_change_late(precoro: WorkflowRunner) -> None:
+    """The change arrived with the first write after it; the links are confirmed again."""
+    with precoro.warehouse.writer() as con:
+        replace_table(
+            con, "stg_netsuite__contacts", pl.DataFrame(schema={"contact_id": pl.String, "modified_at": pl.Date})
+        )
+        con.execute("alter table stg_netsuite__contacts alter modified_at type timestamp")
+    precoro.stage(customer("1", modified_at=precoro.context("").now - timedelta(minutes=1))).run()
+    first = view(precoro, "record_freshness")
+    precoro.clock.sleep(3600)
+    precoro.spec = option_tree(guards={"deactivate": {"percent": 99}})
+    precoro.run()
+
+    again = view(precoro, "record_freshness")
+
+    assert again[0]["confirmed_at"] != first[0]["confirmed_at"]
+    assert [row["seconds_to_target"] for row in again] == [row["seconds_to_target"] for row in first]

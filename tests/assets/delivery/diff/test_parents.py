@@ -1,7 +1,10 @@
 """Parents decide for their children."""
 
+import polars as pl
 import pytest
 
+from assets.delivery.diff.ledger_facts import LedgerFacts
+from assets.delivery.schemas import UNDO_HOLD_SCHEMA
 from tests.assets.delivery.builders import actual, below, desired, option_tree
 from tests.assets.delivery.diff.decisions import QUARANTINE, RETIRE, SKIP, Rows, actions, plan_rows
 
@@ -54,6 +57,21 @@ def test_children_are_deactivated_with_their_parent() -> None:
     plan = plan_rows(desired_rows, [actual(), actual("902", "100"), actual("903", "101")])
 
     assert actions(plan) == [("deactivate", "deleted"), *[("deactivate", "parent_inactive")] * 2]
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_an_undone_child_is_deactivated_with_its_parent_unless_both_were_undone(*, both: bool) -> None:
+    """The change in NetSuite ends the hold, as of a record that is inactive itself; an undo of that change does not."""
+    spec = option_tree()
+    hold = ("projects", "100", "payload of 100", "deliver", spec.version, "run")
+    above = ("customers", "1", desired()["payload_hash"], "retire", spec.version, "run")
+    facts = LedgerFacts(undo_holds=pl.DataFrame([hold, above][: 1 + both], schema=UNDO_HOLD_SCHEMA, orient="row"))
+    rows = [desired(**RETIRE), below("100", "1", name="New"), below("101", "100", parent_source="projects", level=3)]
+
+    plan = plan_rows(rows, [actual(), actual("902", "100"), actual("903", "101")], spec=spec, facts=facts)
+
+    undone = ("skipped", "undone") if both else ("deactivate", "parent_inactive")
+    assert actions(plan)[1:] == [undone, ("deactivate", "parent_inactive")]
 
 
 def test_a_blocked_record_that_would_be_adopted_is_no_parent() -> None:

@@ -293,6 +293,31 @@ def test_a_hold_ends_when_netsuite_changes_the_record_and_changes_it_back(precor
     assert precoro.stage(*TWO, below=(away,)).run()["100"] == ("update", "source_changed")
 
 
+@pytest.mark.long
+def test_a_hold_ends_when_netsuite_switches_the_parent_off_and_on_again(precoro: WorkflowRunner) -> None:
+    """As a hold of the record itself: nothing had to be sent for it in between."""
+    below = (project("100"),)
+    precoro.stage(customer("1")).run()
+    precoro.stage(customer("1"), below=below).run()
+    undo(precoro, "run 1")
+
+    assert precoro.run()["100"] == ("skipped", "undone")
+    assert precoro.stage(customer("1", is_inactive=True), below=below).run()["100"] == ("unchanged", "parent_inactive")
+    assert precoro.stage(customer("1"), below=below).run()["100"][0] == "reactivate"
+
+
+@pytest.mark.long
+def test_what_was_deactivated_with_its_parent_stays_undone(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The parent is still inactive in NetSuite, and held as well."""
+    below = (project("100"), project("101", parent_project_id="100"))
+    precoro.stage(customer("1"), below=below).run()
+    precoro.stage(customer("1", is_inactive=True), below=below).run()
+    undo(precoro, "run 1")
+
+    assert set(precoro.run().values()) == {("skipped", "undone")}
+    assert all(option["enable"] for option in options(sandbox) if option["external_id"])
+
+
 def test_two_records_that_exchanged_their_places_return(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The one that was at the top first; the other one was rejected, because it would have been below itself."""
     nested = {"source": "projects", "parent": {"projects": "parent_project_id"}, "fields": [
@@ -383,6 +408,68 @@ def test_writes_found_after_a_lost_response_are_undone(suiteprojects: WorkflowRu
     assert undo(suiteprojects, "dead")["updated"] == 2
 
     assert records(sandbox) == was
+
+
+@pytest.mark.parametrize("end", ["intents_kept", "request_served", "answers_kept", "bookkeeping_open"])
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.long
+def test_an_undo_that_died_stays_undone(precoro: WorkflowRunner, sandbox: Sandbox, end: str, again: bool) -> None:  # noqa: FBT001
+    """The hold outlives the process, whether the next run or a second undo finds what was written."""
+    precoro.stage(customer("1")).run()
+    precoro.stage(customer("1", company_name="New"), customer("2")).plan("the run")
+    precoro.send("the run")
+    sandbox.clock.sleep(61)
+    planned = precoro.undo("the run")
+    failpoints.arm(end, strike=_die)
+    with pytest.raises(_DeadError):
+        precoro.apply(planned.plan_id, "dead")
+    if again:
+        undo(precoro, "the run")
+    written = {option["external_id"] for option in sandbox.precoro.options() if option["name"] == "Company 1"}
+    assert written == ({"1"} if again or end != "intents_kept" else set())
+
+    decisions = precoro.run()
+
+    assert decisions["1"] == (("skipped", "undone") if written else ("unchanged", "identical"))
+    assert ("Company 1" in {option["name"] for option in sandbox.precoro.options()}) == bool(written)
+
+
+@pytest.mark.long
+def test_what_a_person_brought_back_before_the_undo_stays(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The undo found nothing to write, and the next run sent the undone value again, as drift.
+
+    Of a later run that wrote the former values there is nothing to hold: they are those of NetSuite.
+    """
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", company_name="New"), customer("2", company_name="New")).run()
+    suiteprojects.stage(customer("1", company_name="New"), customer("2")).run()
+    key = next(int(row["id"]) for row in records(sandbox) if row.get("externalid") == "1")
+    sandbox.suiteprojects.modify("Customer", key, company="Company 1")
+
+    undo(suiteprojects, "run 1")
+
+    assert suiteprojects.run() == {"1": ("skipped", "undone"), "2": ("unchanged", "identical")}
+    assert {row["company"] for row in records(sandbox) if row.get("externalid")} == {"Company 1", "Company 2"}
+
+
+def test_no_later_run_continues_an_undo_that_the_quota_stopped(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The reason of what is left says what to do: the next run would send nothing. What was not undone is not held."""
+    precoro.spec = one_source(canary=[])
+    precoro.stage(customer("1"), customer("2")).run()
+    precoro.stage(customer("1", company_name="New 1"), customer("2", company_name="New 2")).run()
+    plan_id = precoro.undo("run 1").plan_id
+    calls = len(sandbox.precoro.call_log())
+    sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=calls + 1)
+
+    decisions = precoro.apply(plan_id, "undone").decisions
+
+    (reason,) = decisions.filter(action="deferred")["reason"]
+    assert reason.endswith("the day's quota is used up; undo the run again then")
+    (note,) = precoro.warehouse.read("select note from sync_runs where run_id = 'undone'")["note"]
+    assert note.startswith(reason)
+    held = precoro.warehouse.read("select source_id from sync_undo_holds")["source_id"].to_list()
+    assert held == decisions.filter(action="update")["source_id"].to_list()
 
 
 class _DeadError(BaseException):

@@ -20,7 +20,7 @@ from resources.failpoints import arm, disarm
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from tests.assets.delivery.builders import customer, project, suite_customers
+from tests.assets.delivery.builders import customer, one_source, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 FIVE = tuple(customer(str(number)) for number in range(1, 6))
@@ -189,6 +189,59 @@ def test_an_applied_plan_leaves_out_what_notifications_sent_meanwhile(options: W
     names = dict(options.warehouse.read("select external_id, name from target_flow").rows())
     assert (names["1"], names["2"]) == ("Newer", "New")
     assert set(options.run().values()) == {("unchanged", "identical")}
+
+
+@pytest.mark.long
+def test_what_a_notification_sent_beside_a_full_run_is_no_edit_when_it_is_reverted(
+    precoro: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The full run had planned these records as unchanged; its older plan must not replace what was confirmed since."""
+    precoro.spec = one_source(drift="report")
+    precoro.stage(*FIVE).run()
+    changed = customer("2", company_name="New")
+    precoro.stage(FIVE[0], changed, *FIVE[2:]).plan("full")
+    precoro.stage(customer("1", company_name="One"), changed, customer("3", is_inactive=True), *FIVE[3:])
+    sync(precoro, ("customers", "1"), ("customers", "3"))
+    precoro.send("full")
+
+    decisions = precoro.stage(FIVE[0], changed, *FIVE[2:]).run()
+
+    assert (decisions["1"][0], decisions["3"][0]) == ("update", "reactivate")
+    found = {row["external_id"]: (row["name"], row["enable"]) for row in sandbox.precoro.options()}
+    assert (found["1"], found["3"]) == (("Company 1", True), ("Company 3", True))
+
+
+BELOW = (project("100"), project("101", parent_project_id="100"))
+
+
+@pytest.mark.parametrize(
+    ("before", "planned", "now", "left_out"),
+    [
+        ((False, BELOW), True, False, {"1", "100", "101"}),  # nothing was sent of the customer
+        ((True, ()), False, True, {"1", "100", "101"}),
+        ((False, ()), False, True, {"100", "101"}),  # it was switched off above records to create
+    ],
+)
+@pytest.mark.long
+def test_a_full_run_sends_nothing_that_a_notification_proved_wrong(
+    precoro: WorkflowRunner, sandbox: Sandbox, before: tuple[bool, tuple[dict[str, object], ...]], planned: bool,  # noqa: FBT001
+    now: bool, left_out: set[str],  # noqa: FBT001
+) -> None:  # fmt: skip
+    """The customer became active or inactive between plan and send; the records below it follow."""
+    was_inactive, was_below = before
+    precoro.stage(customer("1"), customer("2"), below=was_below).run()
+    precoro.stage(customer("1", is_inactive=was_inactive), customer("2"), below=was_below).run()
+    precoro.stage(customer("1", is_inactive=planned), customer("2"), below=BELOW).plan("full")
+    precoro.stage(customer("1", is_inactive=now), customer("2"), below=BELOW)
+    sync(precoro, ("customers", "1"))
+    shown = [row["enable"] for row in sandbox.precoro.options()]
+
+    decisions = {row["source_id"]: row["reason_code"] for row in precoro.send("full").decisions.to_dicts()}
+
+    assert {key for key, code in decisions.items() if code == "stale_source"} == left_out
+    assert [row["enable"] for row in sandbox.precoro.options()] == shown
+    final = ("skipped", "parent_inactive") if now else ("unchanged", "identical")
+    assert precoro.run()["101"] == final
 
 
 @pytest.mark.long

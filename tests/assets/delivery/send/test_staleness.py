@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from assets.delivery.errors import SyncError
+from resources.errors import IntegrationError
+from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
@@ -197,6 +199,39 @@ def test_a_record_reactivated_in_netsuite_is_not_deactivated(mixed: WorkflowRunn
     assert all(option["enable"] for option in sandbox.precoro.options() if option["external_id"])
 
 
+@pytest.mark.parametrize("is_inactive", [True, False])
+@pytest.mark.long
+def test_a_record_follows_its_parent_as_that_is_now(
+    precoro: WorkflowRunner, sandbox: Sandbox, is_inactive: bool,  # noqa: FBT001
+) -> None:  # fmt: skip
+    """The plan switches the children of an inactive customer off, or on again; by now it is the other way around."""
+    below = (project("100"), project("101", parent_project_id="100"))
+    now, then = customer("1", is_inactive=not is_inactive), customer("1", is_inactive=is_inactive)
+    precoro.stage(customer("1"), below=below).run()
+    precoro.stage(now, below=below).run()
+    plan_id = plan_then(precoro.stage(then, below=below))
+    precoro.stage(now, below=below).plan("later")
+
+    precoro.apply(plan_id, "applied")
+
+    assert {code for code, _ in excluded(precoro).values()} == {"stale_source"}
+    enabled = [row["enable"] for row in sandbox.precoro.options() if row["external_id"]]
+    assert enabled == [is_inactive] * 3
+
+
+def test_a_plan_that_cannot_be_compared_with_the_target_still_waits(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Nothing was sent, so what was approved is not used up."""
+    plan_id = plan_then(mixed)
+    sandbox.clock.sleep(61)
+    sandbox.faults.plan("precoro", Fault(FaultKind.HTML, "GET", "options", 0, 99))
+    with pytest.raises(IntegrationError):
+        mixed.apply(plan_id, "unreadable")
+    sandbox.faults.clear()
+    assert mixed.states()[plan_id] == "waiting"
+
+    assert mixed.apply(plan_id, "applied").counts["created"] == 2
+
+
 def test_a_record_edited_in_the_target_is_excluded(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
     """The approver saw other values."""
     plan_id = plan_then(mixed)
@@ -215,6 +250,43 @@ def test_a_record_edited_in_the_target_is_excluded(mixed: WorkflowRunner, sandbo
     assert names(sandbox)["1"] == "edited"
 
 
+def test_an_edit_of_another_value_is_kept(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Precoro replaces whole options: but for our key, what the plan does not change is sent as it is, and is drift."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    precoro.spec = one_source(fields=[*OPTION_ROWS, CODE], canary=[])
+    precoro.stage(customer("1")).run()
+    precoro.stage(customer("1", company_name="New"))
+    plan_id = plan_then(precoro)
+    option_id = next(each["option_id"] for each in sandbox.precoro.options() if each["external_id"] == "1")
+    edit = {"parent_id": sandbox.precoro.add_option("Place"), "code": "edited"}
+    sandbox.precoro.edit_option(option_id, external_id="edited", **edit)
+    sandbox.clock.sleep(120)
+
+    precoro.apply(plan_id, "applied")
+
+    option = next(each for each in sandbox.precoro.options() if each["option_id"] == option_id)
+    assert option | {"name": "New", "external_id": "1"} | edit == option
+    assert precoro.stage(customer("1", company_name="Newer")).run() == {"1": ("update", "source_changed")}
+    reasons = precoro.warehouse.read("select reason from sync_decisions where to_run is null")["reason"].to_list()
+    assert reasons == ["differs in: name, code; edited in the target: code"]
+
+
+def test_an_edit_of_another_part_of_an_address_is_kept(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """SuiteProjects Pro gets all parts of an address of which one changes."""
+    city, state = {"field": "addr_city", "from": "alt_name"}, {"field": "addr_state", "from": "email"}
+    suiteprojects.spec = suite_customers(city, state)
+    suiteprojects.stage(customer("1", alt_name="Bergen", email="HO")).run()
+    suiteprojects.stage(customer("1", alt_name="Oslo", email="HO"))
+    plan_id = plan_then(suiteprojects)
+    key = next(int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
+    sandbox.suiteprojects.modify("Customer", key, addr_state="edited")
+
+    suiteprojects.apply(plan_id, "applied")
+
+    row = next(row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
+    assert (row["addr_city"], row["addr_state"]) == ("Oslo", "edited")
+
+
 @pytest.mark.long
 def test_a_record_deleted_in_the_target_is_excluded(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """Nothing is left to update."""
@@ -229,6 +301,66 @@ def test_a_record_deleted_in_the_target_is_excluded(suiteprojects: WorkflowRunne
 
     assert excluded(suiteprojects) == {"1": ("stale_target", "not sent: the target's record is gone")}
     assert synced.counts["updated"] == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_what_a_later_run_confirmed_is_no_edit_when_it_is_reverted(
+    precoro: WorkflowRunner, sandbox: Sandbox, *, is_sent: bool
+) -> None:
+    """The applied plan had it as unchanged, with older values, which count for nothing."""
+    precoro.spec = one_source(drift="report")
+    precoro.stage(customer("1"), customer("2")).run()
+    new = customer("2", company_name="New")
+    plan_id = plan_then(precoro.stage(customer("1"), new))
+    if not is_sent:  # a person entered the same value in both systems
+        option_id = next(each["option_id"] for each in sandbox.precoro.options() if each["external_id"] == "1")
+        sandbox.precoro.edit_option(option_id, name="One")
+        sandbox.clock.sleep(120)
+    precoro.stage(customer("1", company_name="One"), new).run()
+    precoro.apply(plan_id, "applied")
+
+    decisions = precoro.stage(customer("1"), new).run()
+
+    assert decisions["1"] == ("update", "source_changed")
+    assert names(sandbox) == {"1": "Company 1", "2": "New"}
+
+
+@pytest.mark.long
+def test_what_an_older_plan_created_since_is_a_parent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """Both plans create the customer; the second one to be sent has a project below it."""
+    older = plan_then(precoro.stage(customer("1")))
+    newer = plan_then(precoro.stage(customer("1"), below=(project("100"),)))
+    precoro.apply(older, "older")
+    sandbox.clock.sleep(120)
+
+    precoro.apply(newer, "newer")
+
+    assert excluded(precoro)["1"][1] == "not sent: a later run created it"
+    assert {each["external_id"] for each in sandbox.precoro.options() if each["external_id"]} == {"1", "100"}
+
+
+@pytest.mark.parametrize("recreated", [True, False])
+@pytest.mark.long
+def test_nothing_is_sent_below_a_parent_that_is_gone(
+    precoro: WorkflowRunner, sandbox: Sandbox, recreated: bool,  # noqa: FBT001
+) -> None:  # fmt: skip
+    """A person deleted it while the plan waited, and a run may have made it again, with another id."""
+    precoro.stage(customer("1"), customer("2")).run()
+    tree = (customer("1"), customer("2"))
+    plan_id = plan_then(precoro.stage(*tree, below=(project("100"),)))
+    option = next(row for row in sandbox.precoro.options() if row["external_id"] == "1")
+    sandbox.precoro.remove_option(option["option_id"])
+    sandbox.clock.sleep(3600)
+    if recreated:
+        precoro.stage(*tree).run()
+        precoro.stage(*tree, below=(project("100"),)).plan("later")
+
+    synced = precoro.apply(plan_id, "applied")
+
+    assert (synced.counts["created"], synced.counts["blocked"]) == ((1, 0) if recreated else (0, 1))
+    precoro.run()
+    assert parents_of(sandbox) == {"1": None, "2": None, "100": "1"}
 
 
 @pytest.mark.long

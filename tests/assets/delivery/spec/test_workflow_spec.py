@@ -72,6 +72,22 @@ def test_the_version_changes_with_the_content(changes: dict[str, object]) -> Non
     assert one_source(**changes).version != one_source().version
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"description": "Other words."},
+        {"owners": ["ada@example.com"]},
+        {"stewards": ["ada@example.com"]},
+        {"record_url": "https://example.com/{id}"},
+        {"active": False},
+        {"realtime": True},
+    ],
+)
+def test_the_version_stays_if_nothing_is_decided_by_what_was_edited(changes: dict[str, object]) -> None:
+    """Otherwise `workflow_changed` would be the reason of updates, undone records sent again, and a canary begin."""
+    assert one_source(**changes).version == one_source().version
+
+
 def test_the_version_covers_the_order_of_parents() -> None:
     """It is the order of preference."""
     projects_first = one_source(parent={"projects": "p", "customers": "c"})
