@@ -103,7 +103,7 @@ def _print(known: Mapping[str, tuple[Alert, str]], checked: datetime | None) -> 
 
 def _old_check(checked: datetime | None) -> str:
     """Return why the open alerts say nothing about now; blank if they do."""
-    how = "`millpond ui` checks every 30 seconds, `millpond alerts check` at once"
+    how = "`millpond ui` checks every 30 seconds; without it, `millpond alerts check` lists what is open now"
     if checked is None:
         return f"nothing has been checked yet; {how}"
     if abs(datetime.now(UTC) - checked) > FRESH:

@@ -61,7 +61,7 @@ def restore(
     settings = MillpondSettings()
     try:
         if only_record:
-            record_only(settings, backup_at or datetime.now(UTC).replace(tzinfo=None))
+            record_only(settings, backup_at or datetime.now(UTC).replace(tzinfo=None), print_line)
             print_wrapped("recorded: every workflow reads its target completely before it sends anything", "green")
             return CLEAN
         if file is None:

@@ -4,9 +4,6 @@ decisions of the last runs  ->  Digest  ->  lines, or mail
 """
 
 from dataclasses import asdict
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from assets.result_texts import counted
 from orchestration.alerts.digest_job import found_digests, send_digests
@@ -19,7 +16,7 @@ from orchestration.workflow_files import load_workflows
 
 
 @with_json
-def digest(*, send: Annotated[bool, Parameter(negative="")] = False) -> int:
+def digest(*, send: bool = False) -> int:
     """Print the digest of each steward, or send it.
 
     Args:

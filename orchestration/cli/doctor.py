@@ -65,8 +65,8 @@ def findings() -> Iterator[Finding]:
         yield Finding(MILLPOND, ".env", found, fix)
     files = load_user_files(settings.workflows)
     for problem in files.problems:
-        place, _, fix = problem.rpartition(": ")
-        yield Finding(MILLPOND, "workflow file", place or "cannot be used", fix)
+        place, _, fix = problem.partition(": ")
+        yield Finding(MILLPOND, "workflow file", place, fix or "correct it")
     active = [each for each in files.workflows if each.spec.active]
     yield Finding(MILLPOND, "workflows", f"{len(active)} of {len(files.workflows)} are active")
     yield from _check_warehouse(settings)

@@ -15,7 +15,7 @@ from assets.delivery.audit.record_versions import Versions, read_versions
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
 from assets.netsuite.record_types import record_type_of
-from assets.result_texts import change_text
+from assets.result_texts import as_text, change_text
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.explain_versions import add_changes, add_values
 from orchestration.cli.facts import note, with_json
@@ -50,7 +50,7 @@ def explain(record: str, *, as_of: str = "", field: str = "") -> int:
     Args:
         record: NetSuite id, number, name or any part of it, or a target's id.
         as_of: A past time, UTC, such as `2026-11-17 06:04`: what had been decided and sent by then, and the values of
-            NetSuite, those that were wanted and those of the target.
+            NetSuite, the desired ones and those of the target.
         field: A field of the target: all of its changes, and no others.
     """
     try:
@@ -240,4 +240,4 @@ def _add_target(branch: Tree, history: WorkflowHistory) -> None:
 
 
 def _pair(name: str, value: object) -> str:
-    return escape(f"{name}: {value}")
+    return escape(f"{name}: {as_text(value)}")

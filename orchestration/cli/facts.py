@@ -22,7 +22,7 @@ from resources.redaction import redact
 from resources.visible_text import INVISIBLE
 
 P = ParamSpec("P")
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document instead of text.")]
+AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document instead of text.")]
 ENVELOPE: Final = ("command", "exit_code", "problems", "messages")
 # every other key, with its content; rows are objects whose keys are those of the named table or list
 KEYS: Final = {
@@ -65,6 +65,7 @@ KEYS: Final = {
     "simulations": "`simulate`: line, seed, faults, days, nights, violations, records, selected, verdicts (name, text,"
     " checked, broken, examples, evidence), done, held_back, calls, certificates, not_compared, events, names",
     "tables": "tables, views and macros: name, kind, layer, rows, meaning, columns",
+    "users": "`user list`: name, role, password (its state)",
     "values": "`explain --as-of`: rows of the macro `record_as_of`, with workflow",
     "workflows": "workflow files: name, target, fields, active",
 }
@@ -86,12 +87,19 @@ def with_json(command: Callable[P, int]) -> Callable[P, int]:
             code = command(*args, **kwargs)
         finally:
             console.quiet = False
-        write_document(command.__name__.strip("_").replace("_", "-"), code)
+        write_document(_name(command), code)
         return code
 
     option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
     run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
     return run
+
+
+def _name(command: Callable[P, int]) -> str:
+    """Return the words of a command, such as `plans` or `user list`."""
+    name, group = command.__name__.strip("_").replace("_", "-"), getattr(command, "__globals__", {}).get("app")
+    above = group.name[0] if group else "millpond"
+    return name if above in {name, "millpond"} else f"{above} {name}"
 
 
 def note(**found: Any) -> None:

@@ -3,10 +3,6 @@
 SOURCE ID --reason TEXT  ->  forget_record()  ->  the proof: what was searched and erased, and what is left
 """
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from assets.delivery.audit.find import find_records
 from assets.delivery.chain.checkpoints import ChainError
 from assets.delivery.errors import MappingError, SyncError
@@ -33,8 +29,8 @@ def forget(
     record: str,
     *,
     reason: str = "",
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
-    lift: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: bool = False,
+    lift: bool = False,
 ) -> int:
     """Erase the personal values of one record everywhere, and prove it.
 

@@ -7,10 +7,8 @@ A check is a function of the connections and the active workflows that yields fi
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import polars as pl
-from cyclopts import Parameter
 
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import read_matches
@@ -43,8 +41,8 @@ GROUPS = "groups.yaml"
 @with_json
 def go_live(
     *groups: str,
-    check: Annotated[bool, Parameter(negative="")] = False,
-    incumbent_off: Annotated[bool, Parameter(negative="")] = False,
+    check: bool = False,
+    incumbent_off: bool = False,
 ) -> int:
     """Check that everything is ready, and switch schedules and sensors on.
 

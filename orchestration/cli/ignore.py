@@ -4,9 +4,6 @@ RECORD … --until DATE --reason TEXT  ->  sync_ignored
 """
 
 from collections.abc import Sequence
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.errors import SyncError
@@ -31,7 +28,7 @@ def ignore(
     until: str = "",
     reason: str = "",
     workflow: str = "",
-    stop: Annotated[bool, Parameter(negative="")] = False,
+    stop: bool = False,
 ) -> int:
     """Ignore records that are held back until a date, or list those ignored.
 

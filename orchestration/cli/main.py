@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError, CycloptsPanel, Group, UnknownCommandError
+from cyclopts import App, CycloptsError, CycloptsPanel, Group, Parameter, UnknownCommandError
 from rich.panel import Panel
 
 from orchestration.cli.closed_pipe import end_quietly, flush_output
@@ -108,11 +108,23 @@ def format_error(error: CycloptsError) -> Panel:
     return CycloptsPanel(f"Unknown command `{token}`. {advice}")
 
 
+def not_below_zero(_type: object, value: object) -> None:
+    """Refuse a number below zero; no count, limit or port is one.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError("It is below 0.")
+
+
 app = App(
     name="millpond",
     console=Output(),
     help="Sync NetSuite to SuiteProjects Pro and Precoro through a local DuckDB warehouse.",
     help_epilogue=EPILOGUE,
+    # of every command: a flag that is off has no opposite, a list nothing that empties it, and no number is below zero
+    default_parameter=Parameter(negative=(), validator=not_below_zero),
     version=lambda: version("millpond"),
     error_formatter=format_error,
     suppress_keyboard_interrupt=False,  # exit_on_signals says what ended the command

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from assets.delivery.audit.plan_review import review_plan
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.send.apply import SyncResult
 from assets.result_texts import counted
@@ -50,7 +51,8 @@ def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
             print_wrapped(f"{row['source']} {row['source_id']}: {row['reason']}")
         workflow = connections.workflow(find_plan(connections.warehouse, plan).workflow)
         new = print_held_back(connections.warehouse, workflow, connections.workflows, run_id)
-        if synced.stop and not isinstance(synced.stop, QuotaExhaustedError):
+        resumes = isinstance(synced.stop, QuotaExhaustedError) and found.kind != PlanKind.UNDO
+        if synced.stop and not resumes:
             return FAILED
         return HELD_BACK if new or stale.height else CLEAN
 

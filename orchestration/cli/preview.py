@@ -6,9 +6,6 @@ RECORD, defs.yaml  ->  preview_record()  ->  fields: target, last run, now; the 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from assets.delivery.audit.explain import workflows_of
 from assets.delivery.audit.find import Record
@@ -31,9 +28,7 @@ NO_VALUE = "∅"
 
 
 @with_json
-def preview(
-    record: str, *, workflow: str = "", file: Path | None = None, read: Annotated[bool, Parameter(negative="")] = False
-) -> int:
+def preview(record: str, *, workflow: str = "", file: Path | None = None, read: bool = False) -> int:
     """Preview one record by the edited workflow file; nothing is sent.
 
     Args:

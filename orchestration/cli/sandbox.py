@@ -30,7 +30,7 @@ app = App(
 )
 
 State = Annotated[Path | None, Parameter(help="Folder of the sandbox; $MILLPOND_HOME/sandbox when omitted.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document instead of tables.")]
+AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document instead of tables.")]
 ClockName = Annotated[
     Literal["wall", "shared"],
     Parameter(help="wall: the machine's time, from now on; shared: the folder's own clock, which jumps ahead."),

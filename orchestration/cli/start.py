@@ -55,14 +55,16 @@ def begin(tokens: Sequence[str]) -> None:
     install()
     if command in WITHOUT_ACCOUNT:
         return
-    if command not in OWN_HOME:
-        check_home(settings, files=command not in WITHOUT_HOME | {"restore"})  # which may repair them
-    make_private(settings)
+    problem = "" if command in OWN_HOME else _home_problem(command, settings)
+    if not problem:
+        make_private(settings)
     if command not in OWN_HOME:
         announce(settings)
     if command not in OWN_HOME | WITHOUT_HOME:
         _use_home(settings)
-    if command not in {"upgrade", "demo"}:  # they upgrade themselves
+    if problem:
+        write_line(f"! {problem}")
+    elif command not in {"upgrade", "demo"}:  # they upgrade themselves
         ensure_current(write_line)
     for line in unread_variables(settings):
         write_line(f"! {line}")
@@ -71,6 +73,21 @@ def begin(tokens: Sequence[str]) -> None:
         raise SettingsError(problem)
     if problem:
         write_line(f"! {problem}")
+
+
+def _home_problem(command: str, settings: MillpondSettings) -> str:
+    """Return why the home cannot be used by a command that can do without it; blank if it can be used.
+
+    Raises:
+        SettingsError: The command needs it.
+    """
+    try:
+        check_home(settings, files=command not in WITHOUT_HOME | {"restore"})  # which may repair them
+    except SettingsError as error:
+        if command not in WITHOUT_HOME:
+            raise
+        return f"{error}; it is left as it is, as `{command}` needs no home"
+    return ""
 
 
 def _use_home(settings: MillpondSettings) -> None:

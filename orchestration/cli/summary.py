@@ -9,7 +9,7 @@ from rich.table import Table
 
 from assets.delivery.audit.damaged import damage_of
 from assets.delivery.audit.held_back import cause_texts, held_and_ignored, held_back, held_records, without_values
-from assets.delivery.ledger.runs import COUNT_COLUMNS
+from assets.delivery.ledger.runs import counted_words
 from assets.delivery.schemas import KEY, SourceKey, keys_frame
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
@@ -57,8 +57,8 @@ def _summary_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """A row per workflow: state, records by action, calls, seconds."""
     table = open_table("workflow", "state", "records", "calls", "seconds", right={"records", "calls", "seconds"})
     for row in rows:
-        is_planned = row["plan_id"] is None  # nothing was sent: `6 create`, not `6 created`
-        words = {name: action.value if is_planned else name for action, name in COUNT_COLUMNS.items()}
+        is_planned = row["plan_id"] is None
+        words = counted_words(is_planned=is_planned)
         counts = "\n".join(f"{row[name]:,} {word:<11}" for name, word in words.items() if row[name])
         seconds = "·" if row["seconds"] is None or is_planned else f"{row['seconds']:.1f}"
         table.add_row(row["workflow"], row["state"], counts or f"{'none':<11}", f"{row['calls'] or 0:,}", seconds)

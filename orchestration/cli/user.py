@@ -4,6 +4,7 @@ import sys
 
 from cyclopts import App
 
+from orchestration.cli.facts import note, with_json
 from orchestration.cli.output import console as terminal
 from orchestration.cli.output import open_table, print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
@@ -40,6 +41,7 @@ def add(name: str, *, role: Role, password_stdin: bool = False, no_password: boo
 
 
 @app.command(name="list")
+@with_json
 def list_() -> int:
     """List the users with their roles."""
     try:
@@ -47,12 +49,14 @@ def list_() -> int:
     except UsersError as error:
         print_problems([str(error)])
         return 2
+    rows = [(name, str(user.role), _password_state(user)) for name, user in users.items()]
+    note(users=[dict(zip(("name", "role", "password"), row, strict=True)) for row in rows])
     if not users:
         print_line("no users; `millpond user add NAME --role ROLE` adds one")
         return 0
     table = open_table("user", "role", "password")
-    for name, user in users.items():
-        table.add_row(name, str(user.role), _password_state(user))
+    for row in rows:
+        table.add_row(*row)
     terminal.print(table)
     return 0
 

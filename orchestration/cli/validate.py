@@ -25,11 +25,11 @@ SHIPPED = ROOT / "orchestration" / "workflows"
 def validate(folder: Path | None = None, *, defaults: bool = False) -> int:
     """Check every workflow file and groups.yaml.
 
-    Mapped columns are looked up in NetSuite if the settings name an account.
+    Every problem is printed with file, line, field and fix. Mapped columns are looked up in NetSuite if the settings
+    name an account. No home is needed.
 
     Args:
-        folder: Folder of the workflow files; MILLPOND_WORKFLOWS when omitted. Every problem is printed with file, line,
-            field and fix.
+        folder: Folder of the workflow files; MILLPOND_WORKFLOWS when omitted.
         defaults: Also list the rows of the shipped files that yours lack, ready to be copied.
     """
     folder = folder or MillpondSettings().workflows

@@ -19,6 +19,11 @@ USER_FORM = _PAGE.format(
 <input id="password" name="password" type="password" autocomplete="current-password" required>
 <button>Sign in</button>"""
 )
+# a browser sends a form again when the page that answered it is loaded again
+SESSION_ENDED = _PAGE.format(
+    fields="""<p>Your session has ended, and nothing was decided. <a href="/sign-in?next=/console/" target="_blank">Sign
+in</a> in a new tab, then load this page again: what you wrote is sent again.</p>"""
+)
 _CHOOSE = """<p>{text}</p><input type="hidden" name="ticket" value="{ticket}">
 <label for="chosen">New password</label>
 <input id="chosen" name="chosen" type="password" autocomplete="new-password" minlength="{least}" autofocus required>

@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestration.web.forms import SESSION_ENDED
 from orchestration.web.sessions import EXPIRY
 
 SIGN_IN = "/sign-in"
@@ -100,8 +101,10 @@ def too_many() -> Response:
 
 
 def unauthorized(scope: Scope, headers: Headers) -> Response:
-    """Redirect a browser to the form, and respond 401 to a program."""
-    if scope["type"] == "http" and scope["method"] in SAFE_METHODS and "text/html" in headers.get("accept", ""):
+    """Redirect a browser to the form, without the loss of what it sends, and respond 401 to a program."""
+    if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
+        if scope["method"] not in SAFE_METHODS:
+            return HTMLResponse(SESSION_ENDED, 401, headers=FORM)
         return RedirectResponse(f"{SIGN_IN}?next={quote(_asked_for(scope), safe='/')}", 303, headers=PRIVATE)
     return PlainTextResponse("sign in first", 401, {"WWW-Authenticate": "Bearer"})
 

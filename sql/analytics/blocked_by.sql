@@ -61,6 +61,16 @@ roots as (
     group by all
 ),
 
+-- what the last run wrote is in the target now
+settled as (
+    select
+        workflow, source, source_id,
+        case when is_sent or action = 'deactivate' then 'unchanged' else action end as action,
+        case when is_sent then 'identical' else reason_code end as reason_code,
+        case when is_sent then 'the target already has these values' else reason end as reason
+    from (select *, action in ('create', 'adopt', 'update', 'reactivate') as is_sent from decided)
+),
+
 ignored as (
     select workflow, source, source_id, action, reason_code, until_on
     from sync_ignored
@@ -85,7 +95,7 @@ select
     ignored.until_on as ignored_until  -- last day on which a person ignores the record; null: no one does
 from held
 join roots using (workflow, source, source_id)
-join decided as root
+join settled as root
     on root.workflow = roots.root.workflow and root.source = roots.root.source and root.source_id = roots.root.source_id
 left join ignored
     on ignored.workflow = held.workflow and ignored.source = held.source and ignored.source_id = held.source_id

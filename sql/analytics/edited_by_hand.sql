@@ -3,20 +3,18 @@ edited_by_hand: Values in a target that our last write does not explain: edited 
 
 grain   one row per workflow, record, field and edit that was found
 key     workflow, source, source_id, field, found_at
-reads   sync_links, sync_decisions, sync_attempts, sync_runs, sync_inputs, lineage_columns
+reads   sync_links, sync_decisions, sync_attempts, sync_runs, sync_readings, lineage_columns
 notes   Who edited it is not known to Millpond: the target's own log has it. `open` edits are in the target as it was last
         read; `restored` ones were overwritten by a run. A value is null where it is blank, encrypted, or not part of this
-        file. A snapshot that hides personal data has no fingerprints of values, so that it shows no open edits.
+        file; `before` also where no write of ours is known. What another workflow wrote to the same record is no edit. A snapshot that hides personal data has no fingerprints of values, so that it shows no open edits.
 */
 create or replace view edited_by_hand as
 with
 
-targets as (
-    select inputs.workflow, run.started_at as read_at
-    from sync_inputs as inputs
-    join sync_runs as run on run.run_id = inputs.run_id and run.workflow = inputs.workflow
-    where inputs.table_name = 'target_' || inputs.workflow
-),
+-- the response to a write shows edits as well
+readings as (select workflow, position, read_at, kind from sync_readings where side = 'target'),
+
+targets as (select workflow, arg_max(read_at, position) as read_at from readings group by workflow),
 
 current_edits as (
     select edits.*, targets.read_at as found_at, 'open' as state, cast(null as varchar) as found_by
@@ -44,11 +42,13 @@ found as (
         sent.*,
         unnest(string_split(regexp_extract(decision.reason, 'edited in the target[^:;]*: ([^;]*)', 1), ', ')) as field
     from (
-        select sent.*, run.started_at,
+        select sent.*, readings.read_at,
             case when own.from_run is not null then {'action': own.action, 'reason': own.reason}
                 when run.state in ('finished', 'partial', 'halted') then {'action': kept.action, 'reason': kept.reason}
                 end as decision
         from sent
+        asof left join (select * from readings where kind <> 'written') as readings
+            on readings.workflow = sent.workflow and readings.position < sent.position
         left join sync_runs as run on run.run_id = sent.run_id and run.workflow = sent.workflow
         asof left join decided as kept
             on kept.workflow = sent.workflow and kept.source = sent.source and kept.source_id = sent.source_id
@@ -60,20 +60,35 @@ found as (
     where decision.action in ('update', 'reactivate') and contains(decision.reason, 'edited in the target')
 ),
 
+-- what our writes left there before; an edit after a run's reading, and before its write, is later than its start
+left_there as (
+    select intent.workflow, intent.source, intent.source_id, intent.run_id, ended.position,
+        least(run.started_at, intent.seen_at) as began_at,
+        case when json_valid(intent.image) then from_json(intent.image, '[{"field": "VARCHAR", "after": "VARCHAR"}]') end
+            as changes
+    from sync_attempts as ended
+    join sync_attempts as intent on intent.attempt_id = ended.attempt_id and intent.state = 'intent'
+    semi join found
+        on found.workflow = intent.workflow and found.source = intent.source and found.source_id = intent.source_id
+    left join sync_runs as run on run.run_id = intent.run_id and run.workflow = intent.workflow
+    where ended.state in ('confirmed', 'found')
+),
+
 overwritten as (
     select
         found.workflow, found.source, found.source_id, found.target_id, found.field,
-        any_value(change.after) as before, any_value(change.before) as after,
-        cast(null as varchar) as target_updated_at,
-        (
-            select max(earlier.seen_at) from sync_attempts as earlier
-            where earlier.workflow = found.workflow and earlier.source = found.source
-                and earlier.source_id = found.source_id and earlier.state in ('confirmed', 'found')
-                and earlier.position < found.position and earlier.run_id <> found.run_id
-        ) as edited_after,
-        coalesce(found.started_at, found.seen_at) as found_at, 'restored' as state, found.run_id as found_by
+        -- a run that only restores sends what was there; of a value that NetSuite changed as well, an earlier write knows
+        case when starts_with(any_value(found.decision.reason), 'edited in the target') then any_value(change.after)
+            else arg_max(wrote.after, earlier.position) filter (wrote.field = found.field) end as before,
+        any_value(change.before) as after, cast(null as varchar) as target_updated_at,
+        arg_max(earlier.began_at, earlier.position) as edited_after,
+        coalesce(found.read_at, found.seen_at) as found_at, 'restored' as state, found.run_id as found_by
     from found
     left join unnest(found.changes) as each(change) on change.field = found.field
+    left join (select *, unnest(coalesce(changes, [null])) as wrote from left_there) as earlier
+        on earlier.workflow = found.workflow and earlier.source = found.source
+        and earlier.source_id = found.source_id and earlier.position < found.position
+        and earlier.run_id <> found.run_id
     group by all
 )
 
@@ -85,8 +100,8 @@ select
     field,  -- field of the target record
     before,  -- value that our last write left there
     after,  -- value that someone else put there
-    edited_after,  -- time of our last write of the record, UTC: the edit is later
-    found_at,  -- when the run that found it began, UTC: the edit is earlier
+    edited_after,  -- when the run began that last wrote or compared the record, UTC: the edit is later
+    found_at,  -- time of the reading that found it, or of the last one that shows it, UTC: the edit is earlier
     target_updated_at,  -- time of the last change as the target shows it, if it does
     'unknown' as edited_by,  -- who: the target's log knows
     state,  -- open, or restored by the run that found it

@@ -3,11 +3,12 @@ field_changes: Who or what changed the fields of one record, and when: NetSuite,
 
 grain   one row per side, record, field and change
 key     side, source, source_id, target_id, field, changed_at, from_position
-reads   record_versions, sync_readings, sync_decisions, sync_attempts, sync_forgotten, lineage_columns
+reads   record_versions, sync_readings, sync_runs, sync_decisions, sync_attempts, sync_forgotten, lineage_columns
 notes   `from field_changes('suiteprojects__customers', '107', field_name := 'addr_city')`: a workflow, a NetSuite id, and
         a field of the target, or all of them; with `id_of := 'target'` the target's id. A change in the target is our
         write if an attempt wrote the field, and an edit in the target if none of ours explains it; it was made after
-        `not_before`, when the target was read without it. Who edited it, the target's own log has. Whole records are
+        `not_before`, when the reading that did not show it began, or our last write. Who edited it, the target's own
+        log has. Whole records are
         the field `(record)`; that its values were forgotten has no side. Times are UTC; NetSuite's columns are those that the workflow maps.
 */
 create or replace macro field_changes(workflow_name, record, field_name := null, id_of := 'netsuite') as table (
@@ -25,7 +26,7 @@ keys as (
 
 -- which of the target's records it was, from which place in the ledger's sequence to which
 linked as (
-    select source, source_id, target_id,
+    select source, source_id, target_id, lag(target_id) over of_record is distinct from target_id as is_other,
         case when row_number() over of_record = 1 then 0 else since_position end as since_position,
         coalesce(lead(since_position) over of_record, 9223372036854775807) as until_position
     from (
@@ -36,7 +37,7 @@ linked as (
     )
     window of_record as (partition by source, source_id order by since_position)
     union all
-    select null, null, cast(record as varchar), 0, 9223372036854775807
+    select null, null, cast(record as varchar), true, 0, 9223372036854775807
     where id_of = 'target' and not exists (select 1 from keys)
 ),
 
@@ -58,7 +59,8 @@ chosen as (
 
 followed as (
     select *, lag(fields) over of_record as fields_before, lag(from_position) over of_record as position_before,
-        lag(valid_from) over of_record as valid_before,
+        lag(valid_from) over of_record as valid_before, lag(attempt_id) over of_record as attempt_before,
+        lag(run_id) over of_record as run_before,
         coalesce(
             lag(to_position) over of_record = from_position, lag(valid_to) over of_record = valid_from, false
         ) as continues,
@@ -72,25 +74,46 @@ followed as (
 ),
 
 versions as (
-    select followed.* exclude (source, source_id), coalesce(followed.source, linked.source) as source,
-        coalesce(followed.source_id, linked.source_id) as source_id
+    select followed.* exclude (source, source_id, continues), coalesce(followed.source, linked.source) as source,
+        coalesce(followed.source_id, linked.source_id) as source_id,
+        continues and coalesce(followed.from_position >= linked.since_position, true) as continues
     from followed
+    -- of a target's record that it was not before, the version that it had then is the first
     left join linked
-        on linked.target_id = followed.target_id and followed.from_position >= linked.since_position
-        and followed.from_position < linked.until_position
+        on linked.target_id = followed.target_id and followed.from_position < linked.until_position and (
+            followed.from_position >= linked.since_position
+            or (linked.is_other and coalesce(followed.to_position, 9223372036854775807) > linked.since_position)
+        )
     where followed.side <> 'target' or linked.target_id is not null
 ),
 
-full_readings as (select * from sync_readings where workflow = workflow_name and side = 'target' and kind = 'all'),
+runs as (select run_id, started_at from sync_runs where workflow = workflow_name),
+
+-- a reading shows a record as of any time since it began
+full_readings as (
+    select readings.*, least(runs.started_at, readings.read_at) as began_at
+    from sync_readings as readings left join runs using (run_id)
+    where workflow = workflow_name and side = 'target' and kind = 'all'
+),
+
+intents as (
+    select attempt_id, run_id, seen_at
+    from sync_attempts
+    where state = 'intent' and attempt_id in (select attempt_id from chosen)
+),
 
 placed as (
-    select versions.*, readings.fields as read_before,
-        case when coalesce(position_before, 0) > coalesce(readings.position, 0) then valid_before
-            else readings.read_at end as not_before,
+    select versions.*, wrote.run_id as sent_by, readings.fields as read_before,
+        case when coalesce(position_before, 0) > coalesce(readings.position, 0)
+            then least(valid_before, coalesce(wrote_before.seen_at, began.started_at))
+            else readings.began_at end as not_before,
         greatest(coalesce(readings.began_position, 0), coalesce(position_before, 0)) as known_position
     from versions
     asof left join full_readings as readings
         on readings.workflow = versions.workflow and readings.position < versions.from_position
+    left join intents as wrote on wrote.attempt_id = versions.attempt_id
+    left join intents as wrote_before on wrote_before.attempt_id = versions.attempt_before
+    left join runs as began on began.run_id = versions.run_before
 ),
 
 -- attempts that may have arrived although no version is put down to them
@@ -147,7 +170,8 @@ changes as (
             when is_after_restore or is_open then 'unclear'
             else 'edit in the target'
         end as changed_by,
-        case when side = 'target' and not is_sent then not_before end as not_before, saved_at, run_id,
+        case when side = 'target' and not is_sent then not_before end as not_before, saved_at,
+        case when side = 'target' and is_sent then coalesce(sent_by, run_id) else run_id end as run_id,
         case when is_sent then attempt_id end as attempt_id
     from compared
     where before is distinct from after

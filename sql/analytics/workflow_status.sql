@@ -4,8 +4,8 @@ workflow_status: The state of each workflow: its last delivery, the records in t
 grain   one row per workflow
 key     workflow
 reads   sync_runs, sync_decisions, sync_links, sync_plans, sync_ignored
-notes   A run that only planned is no delivery: its time is `planned_at`. `waiting_plan` is the guard's text if a plan
-        waits for approval. Records that a person ignores until a date are not among those held back until then.
+notes   A run that only planned is no delivery: its time is `planned_at`, in the analysts' snapshot from the next run
+        on that sends. `waiting_plan` is the guard's text if a plan waits for approval. Records that a person ignores until a date are not among those held back until then.
 */
 create or replace view workflow_status as
 with

@@ -4,7 +4,7 @@ sync_runs, sync_plans, sync_decisions, sync_certificates, switches  ->  overview
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,7 @@ class Row:
         confirmed: Records that it calls pending or wrong, and that were confirmed since.
         plan: The newest open plan, as in sync_plans.
         shadow: The period of shadow mode that it is in, as in sync_shadow_periods.
+        quota: The requests that its account of the target had left when any workflow used it last: calls_left, read_at.
     """
 
     workflow: str
@@ -70,7 +71,7 @@ class Row:
     held: int = 0
     causes: Sequence[Cause] = ()
     in_target: int = 0
-    calls_left: int | None = None
+    quota: Mapping[str, Any] | None = None
     trend: Sequence[Bar] = field(default_factory=list)
 
     @property
@@ -128,8 +129,12 @@ def overview(site: Site, account: Account) -> tuple[Overview, Reading]:
             certificates = newest_certificates(con)
             since = confirmed_since(con, certificates.values())
         proofs = {name: (each, since.get(name, 0)) for name, each in certificates.items()}
+        quotas = _quotas(found, files.workflows)
         return [
-            _row(each, states[each.name], found, proofs.get(each.name, (None, 0)), files.groups, now)
+            replace(
+                _row(each, states[each.name], found, proofs.get(each.name, (None, 0)), files.groups, now),
+                quota=quotas.get(each.spec.connection_name),
+            )
             for each in files.workflows
         ]
 
@@ -145,6 +150,13 @@ def _state(account: Account, workflow: Workflow) -> State | None:
         return account.switches.state(workflow)
     except ValueError:  # the file is damaged; every run says so
         return None
+
+
+def _quotas(found: Mapping[str, Any], workflows: Sequence[Workflow]) -> dict[str, Mapping[str, Any]]:
+    """Return the newest reading of each account's quota, which all of its workflows share."""
+    accounts = {each.name: each.spec.connection_name for each in workflows}
+    rows = sorted(found.get("quota", []), key=lambda each: each["position"] or 0)
+    return {accounts[each["workflow"]]: each for each in rows if each["workflow"] in accounts}
 
 
 def _row(
@@ -181,7 +193,6 @@ def _row(
         held=sum(each.records for each in causes),
         causes=causes[:SHOWN_CAUSES],
         in_target=(one("linked") or {}).get("records", 0),
-        calls_left=(one("quota") or {}).get("calls_left"),
         trend=_trend(of("trend")),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 
 from assets.delivery.audit.record_links import safe
 from assets.delivery.audit.record_versions import what_happened
-from assets.result_texts import counted, duration, singular
+from assets.result_texts import as_text, counted, duration, singular
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.guide import PREFIX as GUIDE
 from orchestration.web.identity import Action, identity_of, may
@@ -41,7 +41,6 @@ MAX_FORM_BYTES = 1_000_000  # some ten thousand ticked records
 FORM_TIMEOUT_S = 10.0
 SHOWN_CHARACTERS = 300  # of one value; the rest can be opened
 PER_PAGE = 50
-# control characters, and those that have no width or turn the direction of what follows
 # the guide's page, and its heading, that explains a page of the console
 HELP = {
     "overview": "operate/index.html",
@@ -206,7 +205,7 @@ def environment() -> Environment:
     made.filters |= {
         "moment": moment, "ago": ago, "counted": counted, "number": "{:,}".format, "duration": duration,
         "singular": singular, "label": label, "visible": visible, "what_happened": what_happened,
-        "short": lambda text: str(text)[:8], "link": safe,
+        "short": lambda text: str(text)[:8], "link": safe, "as_text": as_text,
     }  # fmt: skip
     made.globals |= {"SHOWN_CHARACTERS": SHOWN_CHARACTERS, "asset": asset}
     return made

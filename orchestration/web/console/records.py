@@ -16,10 +16,13 @@ from assets.delivery.audit.record_links import RecordLinks, safe
 from assets.delivery.audit.record_versions import Versions, read_versions
 from assets.delivery.audit.value_names import Names, names_of_values
 from assets.delivery.ledger.ignored import MAX_DAYS, read_ignored
+from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.delivery.reasons import Reason
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.spec.workflow import Workflow
+from assets.delivery.target import WRITING, Action
 from assets.netsuite.record_types import record_type_of
+from assets.result_texts import as_text
 from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
 from orchestration.web.console.story import HELD, Step, story_steps, with_source
@@ -64,6 +67,11 @@ class Story:
     is_read: bool
     is_planned: bool
     ignored: Mapping[str, Any] | None
+
+    @property
+    def done(self) -> str:
+        """The past form of an action that was carried out, such as `created`; blank if nothing was written."""
+        return COUNT_COLUMNS[Action(self.action)] if self.action in WRITING else ""
 
 
 @dataclass(frozen=True)
@@ -218,4 +226,4 @@ def _fields(
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else as_text(value)

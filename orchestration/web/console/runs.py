@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.ledger.runs import COUNT_COLUMNS
+from assets.delivery.ledger.runs import counted_words
 from assets.warehouse.record_names import names_of
 from orchestration.web.console.pages import PER_PAGE
 from orchestration.web.console.site import Account, BusyError, Reading
@@ -118,7 +118,8 @@ def _page(
     now: datetime,
 ) -> RunPage:
     for row in rows:
-        row["counts"] = [(name, row[name]) for name in COUNT_COLUMNS.values() if row[name]]
+        words = counted_words(is_planned=row["plan_id"] is None)
+        row["counts"] = [(word, row[column]) for column, word in words.items() if row[column]]
     values = {"run": run_id, "page": PER_PAGE, "skipped": PER_PAGE * (number - 1)}
     total = con.execute(
         "select count(*) from sync_attempts where run_id = ? and state = 'intent'", [run_id]

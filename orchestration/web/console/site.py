@@ -14,7 +14,7 @@ from assets.delivery.spec.workflow import Workflow
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_clock, warehouse_of
 from orchestration.workflow_files import UserFiles, load_user_files
-from resources.clock import Clock
+from resources.clock import Clock, utc_now
 from resources.warehouse.published import published_warehouse
 from resources.warehouse.warehouse import Warehouse
 
@@ -86,14 +86,14 @@ class Account:
         """
         if is_private or not self.live.hides_personal:
             try:
-                return query(self.live), Reading(datetime.now(UTC))
+                return query(self.live), Reading(utc_now(self.clock))
             except TimeoutError as error:
                 if is_private and self.live.hides_personal:  # what it looks for is not in the published file
                     raise BusyError from error
         if not self.published.exists():
             raise BusyError
-        published = datetime.fromtimestamp(self.live.snapshot.stat().st_mtime, UTC)
-        return query(self.published), Reading(published, is_current=self.live.hides_personal)
+        age = datetime.now(UTC) - datetime.fromtimestamp(self.live.snapshot.stat().st_mtime, UTC)
+        return query(self.published), Reading(utc_now(self.clock) - age, is_current=self.live.hides_personal)
 
     def kept(self, name: tuple[Any, ...], warehouse: Warehouse, query: Callable[[], T]) -> T:
         """Return the result of a slow query, which is kept until the warehouse changes."""

@@ -53,7 +53,10 @@ qualify row_number() over (partition by workflow order by state = 'waiting' desc
 select workflow, count(*) as records from sync_links
 where target_id is not null and (payload_hash is not null or target_hash is not null) group by workflow""",
     "quota": """
-select workflow, calls_left from sync_runs where calls_left is not null
+select workflow, calls_left, read_at, position from (
+    select workflow, calls_left, finished_at as read_at, position from sync_runs
+    union all select workflow, calls_left, made_at, position from sync_plans
+) where calls_left is not null
 qualify row_number() over (partition by workflow order by position desc nulls last) = 1""",
     "trend": f"""
 select workflow, run_id, coalesce(started_at, finished_at) as started_at, state,

@@ -92,6 +92,10 @@ def test_a_missing_custom_field_of_a_workflow_is_reported(seeded: Home, run_doct
     [
         (lambda text: text.replace("netsuite_customer_id__c", "ns_id__c"), "ns_id__c does not exist"),
         (lambda text: text.replace("active: true", "actve: true"), "workflow file"),
+        (
+            lambda text: text.replace("customer_class, on_unmapped: blank, active: false", "customer_class"),
+            "(active: false in",
+        ),
     ],
 )
 def test_workflow_files_are_checked(

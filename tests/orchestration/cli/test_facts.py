@@ -13,7 +13,10 @@ from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS,
 from orchestration.cli.facts import KEYS, note, with_json
 from orchestration.cli.main import COMMANDS, app
 from orchestration.cli.output import print_line, print_problems
-from orchestration.configuration.settings import ROOT
+from orchestration.cli.user import list_
+from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.web.identity import Role
+from orchestration.web.users import Users
 
 # they serve until they are stopped, or speak to a person
 WITHOUT_FACTS = {"ui", "webhook", "demo", "login"}
@@ -59,6 +62,19 @@ def test_the_document_has_the_command_its_code_and_what_it_found(capsys: pytest.
     assert printed.err == "✗ no good\n"
     assert plans_() == HELD_BACK
     assert capsys.readouterr().out == "one plan\n✗ no good\n"
+
+
+def test_a_command_of_a_group_has_both_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`list` or `verify` alone could be of any group."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    Users(MillpondSettings().users).add("ada", Role.VIEWER, None, no_password=True)
+
+    list_(as_json=True)  # type: ignore[call-arg]
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["command"], [each["name"] for each in found["users"]]) == ("user list", ["ada"])
 
 
 def test_an_undocumented_key_is_an_error() -> None:

@@ -72,6 +72,7 @@ def test_a_record_that_no_workflow_holds_back_names_them_all(held: Home, capsys:
         ((), "add `--until DATE --reason TEXT`, or `--stop`"),
         (("--until", "2099-01-01", "--reason", "x"), "for a year at most"),
         (("--until", "tomorrow", "--reason", "x"), "tomorrow is not a day such as"),
+        (("--until", "20991231", "--reason", "x"), "20991231 is not a day such as"),
         (("--stop",), "none of these records is ignored"),
     ],
 )
@@ -84,3 +85,11 @@ def test_what_cannot_be_ignored_is_refused(
     assert done.code == 2
     assert text in " ".join(done.lines)
     assert held.warehouse.table("sync_ignored").is_empty()
+
+
+def test_an_explanation_writes_truth_values_as_the_warehouse_does(
+    held: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`explain` printed `False`, and with `--as-of` and in its changes `false`."""
+    assert held.warehouse.exists()
+    assert "is_inactive: false" in run_command(capsys, "explain", "107").out

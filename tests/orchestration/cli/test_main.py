@@ -150,6 +150,27 @@ def test_help_is_fast() -> None:
             assert f"│ {command} " in output.out
 
 
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (("compact", "--keep-days", "-1"), "It is below 0"),  # it deleted all of the history
+        (("plans", "x", "--limit", "-1"), "It is below 0"),
+        (("sandbox", "day", "--days", "-1"), "It is below 0"),
+        (("apply", "x", "--empty-only"), "Unknown option"),  # it would have sent the whole plan
+        (("user", "add", "ada", "--role", "viewer", "--no-no-password"), "Unknown option"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_an_option_that_no_one_can_mean_is_refused(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...], text: str
+) -> None:
+    """For every command, also those of a group."""
+    output = run_command(capsys, *command)
+
+    assert output.code == 2
+    assert text in f"{output.out}{output.err}"
+
+
 # installed packages that commands may load; Dagster and what comes with it take seconds
 OF_SETTINGS = {
     "annotated_types", "attr", "attrs", "cyclopts", "dotenv", "pydantic", "pydantic_core", "pydantic_settings", "rich",

@@ -164,9 +164,9 @@ def test_a_real_closed_pipe_prints_no_traceback(text: str) -> None:
             "target: record created by someone else (edit in the target)",
         ),
         ("target", "(present)", None, "no longer in the target", "target: record gone (no longer in the target)"),
-        ("desired", None, "(present)", "first mapping", "wanted: record first mapped"),
+        ("desired", None, "(present)", "first mapping", "desired: record first mapped"),
         ("netsuite", None, "(present)", "first reading", "NetSuite: record first seen"),
-        ("desired", "(present)", None, "no longer read", "wanted: record gone (no longer read)"),
+        ("desired", "(present)", None, "no longer read", "desired: record gone (no longer read)"),
         (None, None, None, "forgotten", "values forgotten"),
     ],
 )

@@ -465,7 +465,7 @@ def test_a_record_is_explained_as_of_a_past_time(synced: Home, capsys: pytest.Ca
     assert explain(row["source_id"], as_of=f"{moment:%Y-%m-%d %H:%M:%S}") == 0
 
     printed = capsys.readouterr().out
-    sides = r"NetSuite: these values since [\d: -]+\n.*wanted: these values since .*\n.*target: these values since"
+    sides = r"NetSuite: these values since [\d: -]+\n.*desired: these values since .*\n.*target: these values since"
     assert re.search(sides, printed)
     assert re.search(r"target: record created \(our write, run \w+\)", printed)
     assert f"target id: {row['target_id']}" in printed

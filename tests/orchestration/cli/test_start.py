@@ -52,20 +52,21 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["restore", "validate"])
-def test_a_home_that_cannot_be_used_is_named_by_commands_that_need_no_files(
-    elsewhere: Path, run: Call, monkeypatch: pytest.MonkeyPatch, command: str
+@pytest.mark.parametrize(("command", "code"), [(("restore", "none.tar.gz"), 2), (("validate",), 0)])
+def test_a_home_that_cannot_be_used_is_named_and_stops_only_what_needs_it(
+    elsewhere: Path, run: Call, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], code: int
 ) -> None:
-    """A restore may repair files, and a check of workflow files reads none, but both write in the home."""
+    """A restore may repair files, but needs a folder for them; workflow files are checked without any home."""
     (elsewhere / "home").write_text("")
     monkeypatch.setenv("MILLPOND_HOME", str(elsewhere / "home"))
 
-    output = run(command, *(["none.tar.gz"] if command == "restore" else []))
+    output = run(*command)
 
     assert (
         output.code,
         "is not a folder; move it away, or set MILLPOND_HOME" in " ".join((output.out + output.err).split()),
-    ) == (2, True)
+    ) == (code, True)
+    assert [each.name for each in elsewhere.iterdir()] == ["home"]
 
 
 @pytest.mark.parametrize("command", [each for each in ALL if each not in WITHOUT_RECORDS | SERVICES])

@@ -80,7 +80,10 @@ MISTAKES = {
     ),
     "unknown flag": Mistake(FLAG, "require_flag: export", "flag: export", "select.require_flag: no column `export`"),
     "unknown field": Mistake(
-        "field: addr_city", "field: addr_town", "addr_town", "fields.13.field: the target has no field `addr_town`"
+        "field: addr_city",
+        "field: addr_town",
+        "addr_town",
+        "fields.13.field: the target has no field `addr_town`; `millpond fields suiteprojects.Customer` lists",
     ),
     "bad SQL": Mistake(NAME, "coalesce(company_name", "coalesce", "fields.3.sql: `coalesce(company_name`: "),
     "file in SQL": Mistake(

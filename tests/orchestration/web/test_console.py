@@ -17,6 +17,17 @@ TAB, SPACE, ENTER = ("Tab", 9, ""), ("Space", 32, " "), ("Enter", 13, "\r")
 FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8")
 
 
+# whether each of two submissions is prevented; neither is sent, and the form can be sent afterwards
+TWICE = """(form => {
+    const prevented = [], stop = event => { prevented.push(event.defaultPrevented); event.preventDefault() };
+    form.addEventListener("submit", stop);
+    for (const each of [1, 2]) form.requestSubmit(form.querySelector("#part"));
+    form.removeEventListener("submit", stop);
+    dispatchEvent(new Event("pageshow"));
+    return prevented;
+})(document.querySelector("form#decide"))"""
+
+
 @pytest.fixture(scope="module")
 def console(synced_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A plan of the customers waits."""
@@ -107,6 +118,9 @@ def test_a_plan_is_reviewed_and_approved_in_part(page: Browser, console: Console
     tick(page, console.ids["phone"])
     page.read("Approve what is ticked (1 record)")
     page.type("input[name=reason]", "the telephone number is right")
+    press(page, ENTER)
+    assert page.js("location.pathname") == f"/console/plans/{plan_id}", "Enter in a field decides nothing"
+    assert page.js(TWICE) == [False, True], "a second click starts no second run"
     page.js("document.querySelector('#part').click()")
     page.read("started by ada")
     decided(page)

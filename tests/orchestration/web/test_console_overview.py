@@ -76,7 +76,7 @@ def test_each_workflow_has_what_an_operator_needs(delivered: Home) -> None:
     assert found.active[0] is row, "what waits for a person is first"
 
     assert reading.is_current
-    assert (row.workflow, row.in_target, row.calls_left) == (CUSTOMERS, 1, 5000 - RUNS)
+    assert (row.workflow, row.in_target) == (CUSTOMERS, 1)
     assert row.last is not None
     assert (row.last["run_id"], row.last["sent"], row.last["failed"]) == (f"run {RUNS}", RUNS, 1)
     assert row.plan is not None
@@ -100,6 +100,25 @@ def test_each_workflow_has_what_an_operator_needs(delivered: Home) -> None:
         con.execute("update sync_runs set finished_at = finished_at + interval 900 hours")
     (row,) = [each for each in overview(site, site.accounts[""])[0].active if each.workflow == CUSTOMERS]
     assert row.freshness == "late", "the clock was set back, which says nothing of the time since"
+
+
+def test_all_workflows_of_an_account_show_the_newest_reading_of_its_quota(delivered: Home) -> None:
+    """Plans count as well: `millpond plan` prints what is left after it; another target has a quota of its own."""
+    made_at = utc_now(delivered.sandbox.clock) - timedelta(minutes=5)
+    with delivered.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_plans by name select 'later' as plan_id, ? as workflow, 'ready' as state, 0 as writes,"
+            " 4100 as calls_left, ? as made_at, 100 as position",
+            ["suiteprojects__projects", made_at],
+        )
+    site = Site(MillpondSettings())
+    found, reading = overview(site, site.accounts[""])
+
+    quotas = {each.workflow: each.quota for each in found.rows}
+    newest = {name: quota and (quota["calls_left"], quota["read_at"]) for name, quota in quotas.items()}
+    assert newest[CUSTOMERS] == newest["suiteprojects__projects"] == (4100, made_at)
+    assert newest["precoro__options"] is None
+    assert abs(reading.at - utc_now(delivered.sandbox.clock)) < timedelta(minutes=1), "by the clock of all its times"
 
 
 def test_the_page_names_all_of_it(delivered: Home) -> None:

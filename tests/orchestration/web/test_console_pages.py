@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from time import process_time
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -21,7 +22,7 @@ from assets.delivery.ledger.ignored import Ignored, save_ignored
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import SourceKey
 from orchestration.configuration.settings import MillpondSettings
-from orchestration.web.console.pages import read_form
+from orchestration.web.console.pages import HERE, read_form
 from orchestration.web.console.routes import console
 from orchestration.web.identity import Identity, Role
 from resources.clock import utc_now
@@ -127,6 +128,28 @@ def test_what_is_not_there_is_a_page_with_a_sentence(synced: Home, path: str) ->
 
     assert response.status_code == 404
     assert "Not found" in response.text
+
+
+@pytest.mark.parametrize("file", sorted((HERE / "templates").glob("*.jinja")), ids=lambda file: str(file.name))
+def test_enter_presses_no_button_where_there_is_a_choice_of_several(file: Path) -> None:
+    """Browsers press the first one: with a ticked record and a reason, Enter approved all of the plan."""
+    forms = re.findall(r"<form .*?</form>", file.read_text(encoding="utf-8"), re.DOTALL)
+
+    several = [each for each in forms if each.count("<button") > 1]
+    assert [each[:90] for each in several if "m.no_default()" not in each[: each.index("<button")]] == []
+
+
+def test_a_record_that_was_sent_is_not_said_to_be_missing(synced: Home) -> None:
+    """The decision `create, not in the target yet` was carried out; it is a step of the story, and no state."""
+    (key,) = synced.warehouse.read(
+        "select min(source_id) as key from sync_decisions where to_run is null and action = 'create'"
+        f" and workflow = '{CUSTOMERS}'"
+    )["key"]
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        text = http.get(f"/console/records/customers/{key}").text
+
+    header = text[text.index("<header><h2") :].partition("</header>")[0]
+    assert ('<span class="tag create">created</span>' in header, "not in the target" in header) == (True, False)
 
 
 def test_a_record_is_shown_as_it_was_and_who_changed_it(synced: Home) -> None:

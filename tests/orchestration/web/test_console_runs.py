@@ -50,6 +50,18 @@ def test_what_has_no_good_end_comes_first_and_each_record_has_its_last_answer(
     assert [page.total for page in pages if page] == [4, 4]
 
 
+@pytest.mark.parametrize(("plan_id", "words"), [(None, ["create", "skipped"]), ("p", ["created", "skipped"])])
+def test_a_run_that_only_planned_created_nothing(account: Account, plan_id: str | None, words: list[str]) -> None:
+    """Its page says what would be done, as the summary of the command does."""
+    with account.live.writer() as con:
+        con.execute("update sync_runs set created = 3, skipped = 2, plan_id = ?", [plan_id])
+
+    page = runs.run_page(account, "r", 1)[0]
+
+    assert page is not None
+    assert page.workflows[0]["counts"] == list(zip(words, (3, 2), strict=True))
+
+
 def test_what_can_be_undone_is_counted_again_after_a_change(account: Account) -> None:
     """It is kept for as long as the warehouse stays as it is."""
     before = runs.run_page(account, "r", 1)[0]

@@ -80,6 +80,16 @@ def test_a_browser_is_redirected_to_the_form_and_back(visitor: TestClient) -> No
     assert visitor.get("/assets/x").text == "inside GET /assets/x"
 
 
+def test_a_form_that_comes_after_the_session_can_be_sent_again(visitor: TestClient) -> None:
+    """A browser showed `sign in first` and nothing else; after the sign-in the same request is sent once more."""
+    browser = {"Accept": "text/html", "Origin": HERE}
+    refused = visitor.post("/console/plans/1/reject", data={"reason": "wrong"}, headers=browser)
+
+    assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+    assert 'href="/sign-in' in refused.text
+    assert "load this page again" in refused.text
+
+
 @pytest.mark.parametrize("asked", ["/assets/x?view=lineage&q=%22a%20b%22%2Bc", "/runs?x=%C3%A9%26#", "/a%3Fb%20c"])
 def test_the_page_that_was_asked_for_keeps_its_query(visitor: TestClient, asked: str) -> None:
     """A link to a filtered list leads to the list that was meant; the address is spelled as it was."""
