@@ -16,7 +16,11 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickData
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage, SqliteEventLogStorageWatchdog
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -96,6 +100,7 @@ def renamed_instigator(state: InstigatorState, name: str) -> InstigatorState:
 
 __all__ = [
     "DAEMON_MODULE",
+    "INDEX_SHARD_NAME",
     "MAX_RETRIES_TAG",
     "PARTITION_TAG",
     "RETRY_STRATEGY_TAG",

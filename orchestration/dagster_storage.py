@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +23,7 @@ from watchdog.observers import Observer
 
 from orchestration.configuration.secret_settings import redact
 from orchestration.dagster_internals import (
+    INDEX_SHARD_NAME,
     ConfigurableClassData,
     DagsterSqliteStorage,
     InstigatorTick,
@@ -150,6 +152,7 @@ class KeptEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines, self._writing = Engines("normal"), threading.local()
+        self._parts: set[tuple[tuple[int, int], str]] = set()
         super().__init__(base_dir, inst_data)
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # a transaction covers two files
 
@@ -199,8 +202,33 @@ class KeptEventLogStorage(SqliteEventLogStorage):
 
     def has_table(self, table_name: str) -> bool:
         """Return whether the index has a table; Dagster itself opens the file again for each question."""
-        with self.index_connection() as connection:
-            return bool(connection.dialect.has_table(connection, table_name))
+
+        def ask() -> bool:
+            with self.index_connection() as connection:
+                return bool(connection.dialect.has_table(connection, table_name))
+
+        return self._has(f"table {table_name}", ask)
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Return whether the index's table of assets has a column."""
+        return self._has(f"column {column_name}", partial(super().has_asset_key_col, column_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        ask = partial(super()._has_asset_key_col_on_connection, conn, column_name)
+        return self._has(f"column {column_name}", ask)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Return whether a migration of the index's data is complete."""
+        return self._has(f"migration {name}", partial(super().has_secondary_index, name))
+
+    def _has(self, part: str, ask: Callable[[], bool]) -> bool:
+        """Return whether the index has a part, which it then keeps: asked once, not 500 times in a run."""
+        index = file_identity(self.path_for_shard(INDEX_SHARD_NAME))
+        if index is None:  # it is made by the question
+            return ask()
+        if (index, part) not in self._parts and ask():
+            self._parts.add((index, part))
+        return (index, part) in self._parts
 
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, without the secrets that an error or a log line may quote."""

@@ -18,20 +18,20 @@ class Former:
 
     Attributes:
         shadows: The periods of shadow mode that went on.
-        is_readable: False if the file is damaged, so that nothing is known of either.
+        is_known: False if there is no file, or a damaged one, so that nothing is known of either.
     """
 
     shadows: list[Shadow] = field(default_factory=list)
     marks: list[Row] = field(default_factory=list)
-    is_readable: bool = True
+    is_known: bool = True
 
 
 def read_former(file: Path) -> Former:
     """Return what applied in a former warehouse."""
-    if not file.exists():
-        return Former()
+    if not file.exists():  # another machine, or another home
+        return Former(is_known=False)
     try:
         with duckdb.connect(str(file), read_only=True) as con:
             return Former(active_shadows(con), mark_rows(con))
     except duckdb.Error:  # damaged, which may be why a backup is restored
-        return Former(is_readable=False)
+        return Former(is_known=False)

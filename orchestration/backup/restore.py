@@ -94,7 +94,7 @@ def restore_home(settings: MillpondSettings, source: Path, report: Report, *, al
             reach("restore_unpacked")
             write_atomically(home / JOURNAL, json.dumps(asdict(journal)), mode=0o600)
         except OSError as error:
-            raise BackupError(f"{source}: not restored: {error}; the home is as it was") from error
+            raise BackupError(f"{source}: not restored: {error.strerror or error}; the home is as it was") from error
         finally:
             if not (home / JOURNAL).exists():
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -125,11 +125,12 @@ def complete_interrupted(settings: MillpondSettings, report: Report) -> None:
         report(f"an interrupted restore was completed; the former files are in {home / journal.former}")
 
 
-def record_only(settings: MillpondSettings, backup_at: datetime) -> None:
+def record_only(settings: MillpondSettings, backup_at: datetime, report: Report) -> None:
     """Record that files of a backup were put back by other means; WarehouseError if a warehouse cannot be written."""
     with sole_use(settings.home.absolute()):
         for each in settings.per_account:
-            _record(each, uuid.uuid4().hex[:12], backup_at, "")
+            for line in _record(each, uuid.uuid4().hex[:12], backup_at, ""):
+                report(line)
 
 
 def _complete(settings: MillpondSettings, journal: Journal, report: Report) -> None:
@@ -172,7 +173,7 @@ def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, fo
     warehouse = warehouse_of(settings)
     left = number_kept(Path(former) / folder_of(settings) / WAREHOUSE if former else settings.warehouse)
     file = Path(former) / folder_of(settings) / WAREHOUSE / "millpond.duckdb"
-    applied = read_former(file) if former else Former()
+    applied = read_former(file) if former else Former(is_known=False)
     with warehouse.writer() as con:
         record_restore(con, restore_id, utc_now(WallClock()), backup_at, former, left)
         continue_shadows(con, applied.shadows)
@@ -180,11 +181,12 @@ def _record(settings: MillpondSettings, restore_id: str, backup_at: datetime, fo
     if not former:  # else it was moved with the former files
         set_aside(settings.warehouse, restore_id)
     publish_sealed(warehouse)
+    why = f"{file} cannot be read" if file.exists() else "there is no former warehouse"
     unknown = (
-        f"! {file} cannot be read: a record that was forgotten after the backup, or a workflow that was in shadow"
-        " mode, is not known; repeat `millpond forget` and `millpond shadow start` before the next run"
+        f"! {why}: a record that was forgotten after the backup, or a workflow that was in shadow mode, is not known;"
+        " repeat `millpond forget` and `millpond shadow start` before the next run"
     )
-    lines = [] if applied.is_readable else [unknown]
+    lines = [] if applied.is_known else [unknown]
     return lines + [
         f"! {source} {key} was forgotten after the backup: `millpond forget {source} {key}`" for source, key in again
     ]

@@ -7,12 +7,13 @@ Safe at any time: runs wait meanwhile, readers do not.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from assets.delivery.chain.rewrite import rewriting
 from assets.delivery.ledger.events import Event, Happened
 from assets.warehouse.retention import prune
 from orchestration.ledger_sealing import keep_last, ledger_signer
+from orchestration.maintenance.counted_from import counted_from
 from resources.clock import Clock, WallClock, utc_now
 from resources.warehouse.column_classes import CLASSES, ColumnClass
 from resources.warehouse.warehouse import Warehouse
@@ -20,11 +21,12 @@ from resources.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Compacted:
-    """Deleted rows by table, and the warehouse's bytes before and after."""
+    """Deleted rows by table, the warehouse's bytes before and after, and the time that days were counted from, UTC."""
 
     deleted: Mapping[str, int]
     before: int
     after: int
+    counted_from: datetime
 
 
 def compact_warehouse(
@@ -38,8 +40,8 @@ def compact_warehouse(
     """
     deleted: Mapping[str, int] = {}
     days = dict.fromkeys(CLASSES, keep_days) if isinstance(keep_days, int) else keep_days
-    now = utc_now(clock or WallClock())
-    cuts = {name: now - timedelta(days=each) for name, each in days.items() if each}
+    start = counted_from(warehouse, utc_now(clock or WallClock()))
+    cuts = {name: start - timedelta(days=each) for name, each in days.items() if each}
     if cuts:
         details = {"before": {name: str(cut) for name, cut in cuts.items()}}
         pruned = Event(event=Happened.PRUNED, at=utc_now(WallClock()), details=details)
@@ -47,4 +49,4 @@ def compact_warehouse(
             deleted = prune(con, cuts)
         keep_last(warehouse)
     before, after = warehouse.compact()
-    return Compacted(deleted, before, after)
+    return Compacted(deleted, before, after, start)

@@ -11,6 +11,7 @@ from orchestration.automation.groups import MAINTENANCE
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.ledger_check import check_ledger
 from orchestration.maintenance.compact import compact_warehouse
+from orchestration.maintenance.counted_from import counted_from
 from orchestration.maintenance.retention import clear_plans, delete_files, delete_runs
 from orchestration.opened_warehouse import warehouse_clock
 from resources.warehouse.warehouse import Warehouse
@@ -19,12 +20,14 @@ from resources.warehouse.warehouse import Warehouse
 def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
     """Return the job, of independent steps: Dagster's disk is cleared even if the warehouse cannot be written.
 
-    Plans and history are dated by the warehouse's clock, runs and files by the machine's.
+    Plans and history are dated by the warehouse's clock, runs and files by the machine's; where either is later than
+    NetSuite's time at the last reading, days are counted from that.
     """
 
     @dg.op(description="Delete old runs, their events and files.", out=dg.Out(dg.Nothing))
-    def old_runs(context: dg.OpExecutionContext) -> None:
-        deleted = delete_runs(context.instance, datetime.now(UTC) - timedelta(days=settings.keep_runs_days))
+    def old_runs(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+        start = counted_from(warehouse, datetime.now(UTC))
+        deleted = delete_runs(context.instance, start - timedelta(days=settings.keep_runs_days))
         context.add_output_metadata({"runs": deleted})
         context.log.info("%d runs older than %g days deleted", deleted, settings.keep_runs_days)
 
@@ -45,11 +48,13 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
         clock = warehouse_clock(account_of(context.run, settings))
         with dagster_failure(ChainError):
             done = compact_warehouse(warehouse, keep_days=settings.retention_days, clock=clock)
-        context.add_output_metadata({**done.deleted, "bytes_before": done.before, "bytes_after": done.after})
+        sizes = {"bytes_before": done.before, "bytes_after": done.after, "counted_from": str(done.counted_from)}
+        context.add_output_metadata({**done.deleted, **sizes})
 
     @dg.op(description="Delete old reports and the files of killed processes.", out=dg.Out(dg.Nothing))
     def old_files(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        deleted = delete_files(warehouse, datetime.now(UTC), timedelta(days=settings.keep_reports_days))
+        start = counted_from(warehouse, datetime.now(UTC))
+        deleted = delete_files(warehouse, start, timedelta(days=settings.keep_reports_days))
         context.add_output_metadata(deleted)
 
     @dg.op(

@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.delivery.ledger import plans
 from assets.warehouse.run_report.page import REPORTS
+from orchestration.maintenance.counted_from import counted_from
 from resources.clock import Clock, steady, utc_now
 from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
@@ -57,6 +58,7 @@ def clear_plans(warehouse: Warehouse, clock: Clock, keep: timedelta) -> dict[str
         The number of expired plans, of deleted rows, and of rows whose values were cleared.
     """
     done, now = {"expired": 0, "deleted": 0, "cleared": 0}, utc_now(clock)
+    before_this = counted_from(warehouse, now) - keep
     with warehouse.writer() as con:
         if not has_table(con, "sync_plans"):
             return done
@@ -68,7 +70,7 @@ def clear_plans(warehouse: Warehouse, clock: Clock, keep: timedelta) -> dict[str
             "create or replace temp table _closed as select plan_id, plan_id = first(plan_id) over (partition by"
             " workflow, kind = 'sync' order by coalesce(position, epoch_us(made_at)) desc) and kind = 'sync'"
             " as is_newest from sync_plans qualify state not in ('ready', 'waiting', 'sending') and state_at < ?",
-            [now - keep],
+            [before_this],
         )
         for table in sorted(name for name in tables_of(con) if name.startswith("plan_")):
             if {"plan_id", "payload", "changes"} <= columns_of(con, table).keys():
@@ -87,7 +89,7 @@ where payload is not null and plan_id in (select plan_id from _closed where is_n
 
 
 def delete_files(warehouse: Warehouse, now: datetime, keep_reports: timedelta) -> dict[str, int]:
-    """Delete old reports, and files of killed processes beside the warehouse; `now` is the machine's time."""
+    """Delete old reports, and files of killed processes beside the warehouse; days are counted back from `now`."""
     reports = list(_older(warehouse.folder, f"{REPORTS}/*.html", now - keep_reports))
     before = now - timedelta(hours=LEFTOVER_HOURS)
     leftovers = [path for pattern in SCRATCH for path in _older(warehouse.folder, pattern, before)]

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import dagster_failure
@@ -80,7 +81,7 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
 
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply, account: str) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
-    approver = approver_of(context.run.tags)
+    approver, is_undo = approver_of(context.run.tags), plan.kind == PlanKind.UNDO
     synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver, config.reason)
     released = f"plan {plan.plan_id} was sent by {approver}: {config.reason}"
     report_release(context.instance, connections, plan, synced, context.run_id, released, account)
@@ -93,7 +94,7 @@ def _apply(context: dg.OpExecutionContext, connections: Connections, config: App
         "writes": synced.writes,
         "calls": synced.calls,
         "left_out_as_stale": stale_records(synced).height,
-        "stopped": stop_text(synced.stop) or "no",
-        # the next run plans again what the day's quota deferred
-        "resumes": isinstance(synced.stop, QuotaExhaustedError),
+        "stopped": stop_text(synced.stop, is_undo=is_undo) or "no",
+        # the next run plans again what the day's quota deferred, but no undo
+        "resumes": isinstance(synced.stop, QuotaExhaustedError) and not is_undo,
     }

@@ -25,7 +25,9 @@ def ignore_records(
     try:
         day = date.fromisoformat(until)
     except ValueError:
-        raise SyncError(f"{until} is not a day such as 2026-12-31") from None
+        day = date.min
+    if day.isoformat() != until:  # Python also reads 20261231 and weeks, which no one means
+        raise SyncError(f"{until} is not a day such as 2026-12-31")
     with connections.warehouse.writer() as con:
         return save_ignored(con, Ignored(workflow.name, day, approver, connections.now, reason), keys)
 

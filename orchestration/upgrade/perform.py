@@ -156,8 +156,11 @@ def _upgrade_home(home: AccountHome, version: int, report: Report) -> None:
     reach("upgrade_files")
     warehouse = warehouse_of(home.settings, any_version=True)
     if warehouse.exists():
-        for line in _upgrade_warehouse(warehouse, home.settings.workflows):
-            report(f"{warehouse.backend.name}: {line}")
+        try:
+            for line in _upgrade_warehouse(warehouse, home.settings.workflows):
+                report(f"{warehouse.backend.name}: {line}")
+        except UpgradeError as error:
+            raise UpgradeError(f"{warehouse.backend.name}: {error}") from error
         reach("upgrade_tables")
         warehouse.publish()  # analysts see the new names at once
 

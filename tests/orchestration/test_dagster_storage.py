@@ -15,6 +15,7 @@ from typing import TextIO, cast
 
 import dagster as dg
 import pytest
+import sqlalchemy as db
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent, DagsterEventType
 
 from orchestration.configuration.settings import ROOT
@@ -233,6 +234,24 @@ def test_connections_stay_open(instance: dg.DagsterInstance, monkeypatch: pytest
 
     assert opened == []
     assert messages(instance, RUN) == texts("first", 1) + texts("more", 20)
+
+
+def test_what_the_index_has_is_asked_once(instance: dg.DagsterInstance) -> None:
+    """Dagster asks for tables, columns and migrations with each event; they stay."""
+    add_events(instance, RUN, 1, "first")
+    instance.get_asset_records([dg.AssetKey("made")])
+    statements: list[str] = []
+    note = lambda *args: statements.append(args[2])  # noqa: E731 - removed below
+    db.event.listen(db.Engine, "before_cursor_execute", note)
+    try:
+        add_events(instance, RUN, 5, "more")
+        records = instance.get_asset_records([dg.AssetKey("made")])
+    finally:
+        db.event.remove(db.Engine, "before_cursor_execute", note)
+
+    assert len(records) == 1
+    assert len(statements) > 10
+    assert [each for each in statements if "PRAGMA" in each or "secondary_indexes" in each] == []
 
 
 def planned(count: int) -> list[dg.EventLogEntry]:

@@ -65,7 +65,7 @@ def test_the_backup_of_yesterday_is_a_fork_and_no_alarm(ledger: Home) -> None:
     kept = json.loads((ledger.warehouse.folder / FILE).read_text())
     ledger.warehouse.file.write_bytes(copy)
     assert [each.what for each in verify_ledger(ledger.warehouse).problems] == ["cut"], "before it is recorded"
-    record_only(MillpondSettings(), at(0))
+    record_only(MillpondSettings(), at(0), lambda _: None)
 
     found = verify_ledger(ledger.warehouse)
     assert found.is_whole, found.problems

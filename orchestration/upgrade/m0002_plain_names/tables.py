@@ -16,6 +16,7 @@ from assets.delivery.ledger.sealing import seal as sealed_again
 from assets.delivery.ledger.sealing import signature, unseal
 from assets.result_texts import counted
 from orchestration.configuration.secret_settings import secret_value
+from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.m0002_plain_names.names import (
     ADDED_COLUMNS,
     ANSWER_KEYS,
@@ -38,12 +39,19 @@ CHECKED = (
     "parent_source_id", "parent_target_id", "level", "changes", "payload", "payload_hash", "source_hash",
 )  # fmt: skip
 
+_OTHER_KEY = "not encrypted with the key that MILLPOND_ENCRYPTION_KEY has"
+_GO_BACK = "if another key did it and is not lost, go back to 0.1 (docs/upgrade.md), and upgrade with `KEY,THAT_KEY`"
+
 
 def convert_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Rename tables, columns and values; return what was done, one line each.
 
     Tables change before rows: DuckDB does not alter a table that the same transaction has written to.
+
+    Raises:
+        UpgradeError: Values are encrypted and no key is set; they could never be used under the new names.
     """
+    _require_key(con)
     _drop_analytics(con)
     approved = dict(_intact_plans(con))
     lines = [*_rename_tables(con), *_rename_columns(con)]
@@ -55,8 +63,22 @@ def convert_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     _rename_answers(con)
     _rename_in_lineage(con)
     _renew_texts(con)
-    _bind_images(con)
-    return [*lines, *_renew_checksums(con, approved)]
+    return [*lines, *_bind_images(con), *_renew_checksums(con, approved)]
+
+
+def _require_key(con: duckdb.DuckDBPyConnection) -> None:
+    """Raise UpgradeError if something is encrypted and no key is set: a shell may lack the service's settings."""
+    if Cipher(secret_value("MILLPOND_ENCRYPTION_KEY")).has_key:
+        return
+    for column, tables in {"payload": _tables(con, "plan_"), "image": _tables(con, "sync_attempts")}.items():
+        for table in tables:
+            encrypted = f"select count(*) from {quoted(table)} where starts_with({column}, ?)"
+            if column in columns_of(con, table) and con.execute(encrypted, [PREFIX]).fetchall()[0][0]:
+                raise UpgradeError(
+                    f"{table} has encrypted values, and no key is set: set MILLPOND_ENCRYPTION_KEY to the key that"
+                    " MILLPOND_SEAL_KEY had, and run again: the upgrade continues. If that key is lost, set a new one:"
+                    " plans that wait cannot be sent, and earlier runs not be undone, without it"
+                )
 
 
 def _drop_analytics(con: duckdb.DuckDBPyConnection) -> None:
@@ -171,7 +193,7 @@ def _renew_text(con: duckdb.DuckDBPyConnection, table: str, column: str, texts: 
     con.execute(f"update {quoted(table)} set {column} = new from _renewed where {column} = old")
 
 
-def _bind_images(con: duckdb.DuckDBPyConnection) -> None:
+def _bind_images(con: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Encrypt before-images again, each for the send that it belongs to; those of an unknown key stay as they are."""
     cipher = Cipher(secret_value("MILLPOND_ENCRYPTION_KEY"))
     if not cipher.has_key or not has_table(con, "sync_attempts"):
@@ -185,6 +207,8 @@ def _bind_images(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create or replace temp table _bound (before varchar, after varchar)")
     insert_frame(con, "_bound", pl.DataFrame(bound, schema={"before": pl.String, "after": pl.String}, orient="row"))
     con.execute("update sync_attempts set image = after from _bound where image = before")
+    if unread := rows.height - len(bound):
+        yield f"{counted(unread, 'before-images')}: {_OTHER_KEY}: what was sent cannot be undone; {_GO_BACK}"
 
 
 def _intact_plans(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
@@ -201,22 +225,23 @@ def _intact_plans(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
 def _renew_checksums(con: duckdb.DuckDBPyConnection, approved: Mapping[str, str]) -> Iterator[str]:
     """Give open plans the checksum of their renamed rows; a plan that was modified before keeps its wrong one."""
     for plan_id, workflow in approved.items():
-        _sign(con, workflow, plan_id)
-        yield f"plan {plan_id} of {workflow}: can still be sent as it was made"
+        try:
+            _sign(con, workflow, plan_id)
+        except EncryptionError:
+            yield f"plan {plan_id} of {workflow}: {_OTHER_KEY}: it cannot be sent; make a new one, or {_GO_BACK}"
+        else:
+            yield f"plan {plan_id} of {workflow}: can still be sent as it was made"
 
 
 def _sign(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> None:
-    """Encrypt and sign a plan as 0.2 does, if the key is known; otherwise only its checksum is renewed."""
-    checksum, cipher = _checksum(con, workflow, plan_id), Cipher(secret_value("MILLPOND_ENCRYPTION_KEY"))
-    with suppress(EncryptionError):
-        table = quoted(f"plan_{workflow}")
-        rows = read_frame(con, f"select * from {table} where plan_id = ?", [plan_id])
-        sealed = sealed_again(unseal(rows, cipher), cipher)
-        con.execute(f"delete from {table} where plan_id = ?", [plan_id])
-        insert_frame(con, table.strip('"'), sealed)
-        stored = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).row(0, named=True)
-        checksum = signature(sealed, stored, cipher)
-    con.execute("update sync_plans set checksum = ? where plan_id = ?", [checksum, plan_id])
+    """Encrypt and sign a plan as 0.2 does; EncryptionError if the key is not known, and it stays as it is."""
+    cipher, table = Cipher(secret_value("MILLPOND_ENCRYPTION_KEY")), quoted(f"plan_{workflow}")
+    rows = read_frame(con, f"select * from {table} where plan_id = ?", [plan_id])
+    sealed = sealed_again(unseal(rows, cipher), cipher)
+    con.execute(f"delete from {table} where plan_id = ?", [plan_id])
+    insert_frame(con, table.strip('"'), sealed)
+    stored = read_frame(con, "select * from sync_plans where plan_id = ?", [plan_id]).row(0, named=True)
+    con.execute("update sync_plans set checksum = ? where plan_id = ?", [signature(sealed, stored, cipher), plan_id])
 
 
 def _checksum(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> str:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.backup.former_warehouse import Former, read_former
 from resources.warehouse.forgotten import mark_rows, open_marks
 from tests.orchestration.backup.test_backup import millpond
 from tests.orchestration.conftest import Home
@@ -34,6 +33,12 @@ def test_a_damaged_former_warehouse_is_no_evidence(
     assert "cannot be read: a record that was forgotten after the backup" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_warehouse_that_is_not_there_has_no_decisions(tmp_path: Path) -> None:
-    """A home may be restored onto an empty machine."""
-    assert read_former(tmp_path / "millpond.duckdb") == Former()
+@pytest.mark.usefixtures("small")
+def test_on_another_machine_nothing_is_known_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor after files were put back by other means; what to repeat is printed."""
+    before, unknown = tmp_path / "before.tar.gz", "no former warehouse: a record that was forgotten after the backup"
+    assert millpond("backup", before) == 0
+    assert millpond("restore", before, "--home", tmp_path / "other") == 0
+    assert unknown in " ".join(capsys.readouterr().out.split())
+    assert millpond("restore", "--only-record") == 0
+    assert unknown in " ".join(capsys.readouterr().out.split())

@@ -1,8 +1,11 @@
 """`millpond compact`, and the maintenance job's compaction."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from orchestration.cli.compact import compact
@@ -50,6 +53,56 @@ def test_with_zero_days_no_history_is_deleted(tmp_path: Path) -> None:
     assert done.deleted == {}
     assert done.after < done.before
     assert warehouse.table("hist_netsuite__customers").height == 2
+
+
+def read_in(warehouse: Warehouse, year: int) -> None:
+    """Add a reading of NetSuite in a year."""
+    read_at = datetime(year, 11, 1, tzinfo=UTC).replace(tzinfo=None)
+    reading = pl.DataFrame({"reading": [year], "read_at": [read_at], "netsuite_at": [read_at]})
+    warehouse.replace("netsuite_reads", reading)
+
+
+def test_a_clock_that_is_ahead_makes_nothing_old(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """Days are counted from NetSuite's time at the last reading, and the command says so."""
+    fill(home.warehouse)
+    read_in(home.warehouse, 2021)
+
+    assert compact(keep_days=730) == 0
+    assert "days are counted from NetSuite's time" in " ".join(capsys.readouterr().out.split())
+    assert home.warehouse.table("hist_netsuite__customers").height == 2
+
+    read_in(home.warehouse, 2024)
+    assert compact(keep_days=730) == 0
+    assert home.warehouse.table("hist_netsuite__customers").height == 1
+
+
+@pytest.mark.long
+def test_a_clock_that_is_ahead_deletes_no_run_and_no_report(tmp_path: Path) -> None:
+    """A run, a report and the scratch of an extraction may be in use."""
+    with at_home(tmp_path) as home:
+        fill(home.warehouse)
+        read_in(home.warehouse, 2021)
+        report = home.warehouse.folder / "reports" / "run.html"
+        report.parent.mkdir()
+        report.write_text("a report")
+        os.utime(report, (datetime(2021, 10, 30, tzinfo=UTC).timestamp(),) * 2)
+        with dg.DagsterInstance.ephemeral() as instance:
+            run = instance.create_run_for_job(_nothing, status=dg.DagsterRunStatus.SUCCESS)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("MILLPOND_KEEP_RUNS_DAYS", "0.000000001")
+                result = maintenance_job(MillpondSettings()).execute_in_process(
+                    instance=instance, resources={"warehouse": home.warehouse}, run_config=QUIET
+                )
+            kept = instance.get_run_by_id(run.run_id)
+
+    assert result.success
+    assert report.exists()
+    assert kept is not None
+
+
+@dg.job
+def _nothing() -> None:
+    """Do nothing."""
 
 
 @pytest.mark.parametrize("filled", [False, True])

@@ -94,6 +94,18 @@ def test_closed_plans_lose_their_values(warehouse: Warehouse, tmp_path: Path) ->
     assert rows["waiting"]["payload"] is not None
 
 
+def test_plans_keep_their_values_if_the_clock_is_ahead(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Days are counted from NetSuite's time at the last reading."""
+    now = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)
+    add_plans(warehouse, now.replace(tzinfo=None))
+    warehouse.replace("netsuite_reads", pl.DataFrame({"reading": [1], "netsuite_at": [now.replace(tzinfo=None)]}))
+    clock = SharedClock(tmp_path / "clock", start=now + timedelta(days=365))
+
+    done = clear_plans(warehouse, clock, timedelta(days=30))
+
+    assert (done["deleted"], done["cleared"]) == (0, 0)
+
+
 @pytest.mark.long
 def test_the_maintenance_job_runs_every_step(home: Home) -> None:
     """Also without a warehouse, before the first run."""

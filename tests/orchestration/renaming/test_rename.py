@@ -258,8 +258,8 @@ def test_a_name_that_cannot_be_used_changes_nothing(named: Home, capsys: pytest.
     assert not (named.folder / RENAME_JOURNAL).exists()
 
 
-def test_a_run_that_is_open_refuses_the_rename(named: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of this machine by the lock of its home, of another one by the locks of what it builds and writes to."""
+def test_a_run_in_progress_prevents_a_rename(named: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is seen by its lock on the home; on another machine, by the locks of what it builds and writes."""
     with (named.folder / "home.lock").open("a") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         assert millpond("rename", OLD, NEW) == 2

@@ -4,10 +4,13 @@ import json
 
 import duckdb
 import pytest
+from cryptography.fernet import Fernet
 
 from assets.delivery.ledger.sealing import checksum, opened
 from assets.delivery.spec.loader import read_workflow
+from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.m0002_plain_names import names
+from orchestration.upgrade.m0002_plain_names.tables import _checksum
 from orchestration.upgrade.perform import upgrade_all
 from resources.encryption import Cipher
 from resources.warehouse.schema_version import SCHEMA_VERSION
@@ -212,6 +215,52 @@ def test_a_plan_that_was_modified_stays_rejected(old: Installation) -> None:
     rows = old.warehouse.read("select * from plan_precoro__services where plan_id = 'd744965e9654'")
 
     assert checksum(rows) != stored
+
+
+def test_without_the_key_nothing_is_converted_until_it_is_set(old: Installation) -> None:
+    """A shell may lack the settings of the service; afterwards the plan could never be sent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MILLPOND_ENCRYPTION_KEY")
+        with pytest.raises(UpgradeError, match=r"duckdb: plan_precoro__services has encrypted values.*MILLPOND_SEAL"):
+            upgrade_all(lambda _: None)
+    lines: list[str] = []
+    upgrade_all(lines.append)
+
+    stored = old.warehouse.read("from sync_plans where plan_id = 'd744965e9654'").row(0, named=True)
+    rows = old.warehouse.read("from plan_precoro__services where plan_id = 'd744965e9654'")
+    assert opened(rows, stored, Cipher(KEY)).drop_nulls("payload").height == 1
+    assert any(line.endswith("can still be sent as it was made") for line in lines)
+
+
+def test_what_another_key_encrypted_is_named(old: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that cannot be sent is not said to be sent, and a send that cannot be undone is counted."""
+    with duckdb.connect(str(old.home / "pond" / "stage.duckdb")) as con:
+        con.execute(
+            "create table sync_attempts (attempt_id varchar, workflow varchar, source varchar, source_id varchar,"
+            " action varchar, target_id varchar, state varchar, image varchar, seen_at timestamp)"
+        )
+        image = Cipher(KEY).encrypt("[]")
+        con.execute("insert into sync_attempts (attempt_id, image) values ('a', ?)", [image])
+    monkeypatch.setenv("MILLPOND_ENCRYPTION_KEY", Fernet.generate_key().decode())
+    lines: list[str] = []
+    upgrade_all(lines.append)
+
+    (plan,) = [line for line in lines if "plan d744965e9654" in line]
+    assert ": not encrypted with the key that MILLPOND_ENCRYPTION_KEY has: it cannot be sent" in plan
+    assert any("1 before-image: not encrypted with the key" in line for line in lines)
+
+
+def test_a_plan_from_before_the_first_key_is_not_said_to_be_of_another_key(old: Installation) -> None:
+    """The key may be set together with the upgrade; whoever can write the file could have stored the plan."""
+    with duckdb.connect(str(old.home / "pond" / "stage.duckdb")) as con:
+        con.execute("update plan_precoro__services set payload = '{}' where payload is not null")
+        seal = _checksum(con, "precoro__services", "d744965e9654")
+        con.execute("update sync_plans set seal = ? where plan_id = 'd744965e9654'", [seal])
+    lines: list[str] = []
+    upgrade_all(lines.append)
+
+    (plan,) = [line for line in lines if "plan d744965e9654" in line]
+    assert ": not encrypted with the key that MILLPOND_ENCRYPTION_KEY has: it cannot be sent" in plan
 
 
 def test_the_warehouse_has_the_version(upgraded: Installation) -> None:

@@ -21,11 +21,12 @@ COLUMNS = {
     "why('suiteprojects__customers', '1001', 'addr_city')": {"place": "position"},
 }
 # columns with another meaning in 0.2: of the last delivery, without planned writes, without targets that have it
-# switched off
+# switched off, to the first confirmation
 CHANGED = {
     "workflow_status": ("state", "started_at", "finished_at"),
     "run_costs": ("written", "calls_per_written"),
     "customer_360": ("in_targets",),
+    "record_freshness": ("seconds_to_target",),
 }
 ADDED = "switched_off"  # to each entry of `targets`
 # what 0.1 had of a view that has more now
