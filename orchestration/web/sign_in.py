@@ -94,10 +94,12 @@ class SignIn:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         if scope["path"] == SIGN_IN or (is_safe and has_token_on and "token" in query):
             return await self._sign_in(Request(scope, receive), query, client)
+        if not is_safe and (signed_out := self._signed_out(scope, headers)):
+            return signed_out
         identity = self._identities.of(headers, peer)
         if identity is None:
             return unauthorized(scope, headers)
-        own = self._own_page(scope["path"], query) if is_safe else self._signed_out(scope, headers)
+        own = self._own_page(scope["path"], query) if is_safe else None
         return own or identity
 
     def _own_page(self, path: str, query: Mapping[str, str]) -> Response | None:

@@ -7,9 +7,9 @@ A page has up to a megabyte, so threads that fetch pages in parallel must not pa
 the envelope and the last key and leaves the cells to assets/netsuite/extract/spool.py. A page that it cannot scan is
 parsed, which reports the cause.
 
-A blank text is a blank, as in NetSuite's database, whose text columns cannot hold one. One bad value does not stop a
-page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a nested value becomes its JSON, a
-byte-order mark is skipped, and each repaired value is named. A column that was not asked for is left out and named.
+A blank text is taken for a blank value (inferred: only values that are left out are documented). One bad value does not
+stop a page: bytes that are not UTF-8, halves of surrogate pairs and NUL become U+FFFD, a nested value becomes its JSON,
+a byte-order mark is skipped, and each repaired value is named. A column that was not asked for is left out and named.
 """
 
 import re

@@ -29,7 +29,8 @@ FIX = (
 )
 FIRST_TIMESTAMP = 1e8  # a larger number is no number of seconds to wait
 MAX_TEXT = 300
-MESSAGES = ("message", "error", "detail", "title")  # of an answer, or of one of its details
+MESSAGES = ("message", "error", "detail")  # of an answer, or of one of its details
+TITLE = "title"  # of all answers of a kind
 DETAILS = ("errors", "violations", "error")
 FIELDS = ("field", "propertyPath", "property")
 # a timestamp in full seconds may be up to one second too early
@@ -98,12 +99,13 @@ def _json(response: httpx.Response) -> Any:
 
 
 def error_text(body: Any) -> str:
-    """Return the message of any known envelope: a string, or a message in it, else the first text in its details."""
+    """Return the text of any known envelope: a string, its message, the first text in its details, or its title."""
     if isinstance(body, str):
         return body
     if not isinstance(body, dict):
         return ""
-    return _text_at(body, MESSAGES) or next(filter(None, (_first_text(body.get(key)) for key in DETAILS)), "")
+    details = next(filter(None, (_first_text(body.get(key)) for key in DETAILS)), "")
+    return _text_at(body, MESSAGES) or details or _text_at(body, [TITLE])
 
 
 def _text_at(node: Mapping[str, Any], keys: Iterable[str]) -> str:

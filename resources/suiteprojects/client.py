@@ -205,7 +205,8 @@ class SuiteProjectsClient:
         try:
             yield from paged.records()
         finally:
-            self._max_pages, self.page_size, self._asks_highest = paged.max_pages, paged.page_size, paged.asks_highest
+            self._max_pages, self.page_size = paged.max_pages, paged.page_size
+        self._asks_highest = paged.asks_highest  # not after an error: that Read may be rejected in any case
 
     def deleted_ids(self, type_name: str) -> set[str]:
         """Return the ids of the deleted records of a type; none if the service does not list them."""

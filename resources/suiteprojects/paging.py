@@ -80,6 +80,7 @@ class PagedRead:
     max_pages: int = MAX_PAGES
     asks_highest: bool = True
     _seen: set[str] = field(default_factory=set)
+    _size_before: int = 0  # what a page that seemed cut was asked for
 
     def records(self) -> Iterator[Record]:
         """Yield every record once.
@@ -138,8 +139,10 @@ class PagedRead:
     def _is_end(self, rows: Sequence[Record], highest: Sequence[Record]) -> bool:
         """Return whether a short page is the last one; else read smaller pages from now on."""
         if all(row["id"] in self._seen for row in highest):
+            if highest:  # the first page has all: none was cut, a record came after it was read
+                self.page_size = max(self.page_size, self._size_before)
             return True
-        self.page_size = max(len(rows), MIN_PAGE)
+        self._size_before, self.page_size = self.page_size, max(len(rows), MIN_PAGE)
         return False
 
     def _new(self, rows: Sequence[Record]) -> Iterator[Record]:

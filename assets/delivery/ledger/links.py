@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import duckdb
 import polars as pl
 
-from assets.delivery.schemas import KEY, LINK_SCHEMA, MANUAL_LINK_SCHEMA, SourceKey, keys_frame
+from assets.delivery.schemas import KEY, LINK_SCHEMA, MANUAL_LINK_SCHEMA, PARENT, SourceKey, keys_frame
 from assets.delivery.target import TARGET_STATE_COLUMNS
+from resources.warehouse.bindings import of_same_account
 from resources.warehouse.tables import columns_of, insert_frame, literal, quoted, read_frame
 
 _HASH_LENGTH = 8
@@ -127,29 +128,39 @@ def remember_values(
 def take_over_values(
     con: duckdb.DuckDBPyConnection, workflow: str, written: Mapping[SourceKey, frozenset[str]]
 ) -> None:
-    """Make the fields that a workflow wrote the last confirmed ones of other workflows' links of the same records.
+    """Make what a workflow wrote, fields and parent, the last confirmed of other workflows' links of the same records.
 
     Otherwise a workflow to which a record returns would find these values edited in the target.
     """
     con.execute("create or replace temp table _overwritten (source varchar, source_id varchar)")
     insert_frame(con, "_overwritten", keys_frame(written))
     pairs = con.execute(
-        "select other.workflow, source, source_id, own.value_hashes, other.value_hashes from _overwritten"
+        "select other.workflow, source, source_id, own.parent_target_id, other.parent_target_id,"
+        " own.value_hashes, other.value_hashes from _overwritten"
         " join sync_links as own using (source, source_id)"
-        " join sync_links as other using (source, source_id, target_id) where own.workflow = ? and other.workflow <> ?"
-        " and own.value_hashes is not null and other.value_hashes is not null",
-        [workflow, workflow],
+        " join sync_links as other using (source, source_id, target, target_id)"
+        " where own.workflow = $workflow and other.workflow <> $workflow"
+        " and own.value_hashes is not null and other.value_hashes is not null"
+        f" and {of_same_account(con, 'other.workflow', '$workflow')}",
+        {"workflow": workflow},
     ).fetchall()
-    for name, source, source_id, *hashes in pairs:
-        own, others = map(json.loads, hashes)
-        fields = own.keys() & others.keys() & written[SourceKey(source, source_id)]
-        taken = {field: own[field] for field in fields}
-        if taken.items() - others.items():
-            con.execute(
-                "update sync_links set value_hashes = json_merge_patch(value_hashes, ?), workflow_version = null"
-                " where workflow = ? and source = ? and source_id = ?",
-                [json.dumps(taken), name, source, source_id],
-            )
+    rows = []
+    for name, source, source_id, below, was_below, *hashes in pairs:
+        (own, others), changed = map(json.loads, hashes), written[SourceKey(source, source_id)]
+        taken = {field: own[field] for field in own.keys() & others.keys() & changed}
+        parent = below if PARENT in changed else was_below
+        if taken.items() - others.items() or parent != was_below:
+            rows.append((name, source, source_id, json.dumps(taken), parent))
+    if not rows:
+        return
+    columns = ["workflow", *KEY, "taken", "parent"]
+    con.execute(f"create or replace temp table _taken_over ({', '.join(f'{column} varchar' for column in columns)})")
+    insert_frame(con, "_taken_over", pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row"))
+    con.execute(
+        "update sync_links set value_hashes = json_merge_patch(value_hashes, taken), parent_target_id = parent,"
+        " workflow_version = null from _taken_over as each where sync_links.workflow = each.workflow"
+        " and sync_links.source = each.source and sync_links.source_id = each.source_id"
+    )
 
 
 def confirm_restored(con: duckdb.DuckDBPyConnection, workflow: str, keys: pl.DataFrame) -> None:

@@ -23,6 +23,7 @@ from resources.warehouse.tables import has_table, insert_frame, quoted, read_fra
 
 EVERY_FIELD = "*"  # in place of the fields that a create wrote
 SENT_SCHEMA = dict.fromkeys(["target_id", "source", "source_id", "fields"], pl.String)
+MARK_SCHEMA = {"target_id": pl.String, "place": pl.Int64, "attempt": pl.String, "sent": pl.String}
 
 _MARK = """
 update {versions} as kept set version_attempt = sent.attempt_id, version_sent = sent.fields
@@ -43,11 +44,21 @@ where kept.target_id = sent.target_id and kept.is_current and kept.version_attem
 # the first version after each write whose outcome is known from a reading only, or which another workflow made,
 # unless a reading of everything that began after the write came before: that one would have shown it
 _FOUND = """
-select kept.*, ended.attempt_id, intent.action, intent.image, intent.source, intent.source_id,
+with readings as (
+    select position, max(began_position) over (order by position) as began_position
+    from sync_readings where workflow = $workflow and side = 'target' and kind = 'all'
+),
+unexplained as (
+    select kept.*, coalesce(readings.began_position, -1) as _shown_since
+    from {versions} as kept asof left join readings on readings.position < kept.from_position
+    where kept.version_attempt is null
+)
+select kept.* exclude (_shown_since), ended.attempt_id, intent.action, intent.image, intent.source, intent.source_id,
     intent.target_id as intended_id
 from sync_attempts as ended
 join sync_attempts as intent on intent.attempt_id = ended.attempt_id and intent.state = 'intent'
-join {versions} as kept on kept.target_id = ended.target_id and kept.from_position > intent.position
+join unexplained as kept
+    on kept.target_id = ended.target_id and kept.from_position > intent.position and kept._shown_since < intent.position
 where (
         ended.state in ('found', 'confirmed') and ended.workflow in (
             select link.workflow from sync_links as link
@@ -57,28 +68,23 @@ where (
             select run_id from sync_runs where workflow = $workflow and state = 'died'
         ))
     )
-    and kept.version_attempt is null
     and ended.attempt_id not in (select version_attempt from {versions} where version_attempt is not null)
-    and not exists (
-        select 1 from sync_readings as reading
-        where reading.workflow = $workflow and reading.side = 'target' and reading.kind = 'all'
-            and reading.began_position >= intent.position and reading.position < kept.from_position
-    )
 qualify row_number() over (partition by ended.attempt_id order by kept.from_position) = 1
+order by intent.position
 """
 
 
 def sent_fields(write: Write, target: Target) -> str:
     """Return the columns of a target state that a write changed, as JSON."""
-    return _columns(write.action, write.changed, target)
+    return json.dumps(sorted(_columns(write.action, write.changed, target)))
 
 
-def _columns(action: Action, changed: Collection[str], target: Target) -> str:
+def _columns(action: Action, changed: Collection[str], target: Target) -> set[str]:
     if action is Action.CREATE:
-        return json.dumps([EVERY_FIELD])
+        return {EVERY_FIELD}
     columns = {PARENT: "parent_id", target.key_field: "external_id", target.active_field: "is_active"}
     fields = {*changed, *(column for field, column in columns.items() if field in changed)}
-    return json.dumps(sorted(fields - {PARENT}))
+    return fields - {PARENT}
 
 
 def mark_sent(
@@ -110,20 +116,25 @@ def mark_found(con: duckdb.DuckDBPyConnection, run: RunContext) -> None:
     same_account = of_same_account(con, "link.workflow", "$workflow")
     query = _FOUND.format(versions=quoted(versions), same_account=same_account)
     found = read_frame(con, query, {"workflow": workflow, "target": run.workflow.spec.target})
+    marks: dict[tuple[str, int], tuple[str, set[str]]] = {}
     for row in found.iter_rows(named=True):
-        action = Action(row["action"])
-        arrived = _arrived(row, run.cipher)
+        action, arrived = Action(row["action"]), _arrived(row, run.cipher)
         if arrived or action is Action.CREATE:
-            con.execute(
-                f"update {quoted(versions)} set version_attempt = ?, version_sent = ?"
-                " where target_id = ? and from_position = ?",
-                [
-                    row["attempt_id"],
-                    _columns(action, arrived, run.target),
-                    row["target_id"],
-                    row["from_position"],
-                ],
-            )
+            version = row["target_id"], row["from_position"]
+            _, earlier = marks.get(version, ("", set()))  # one reading may show several writes: the last one has it
+            marks[version] = row["attempt_id"], earlier | _columns(action, arrived, run.target)
+    if not marks:
+        return
+    con.execute("create or replace temp table _marks (target_id varchar, place bigint, attempt varchar, sent varchar)")
+    rows = [
+        (*version, attempt, json.dumps([EVERY_FIELD] if EVERY_FIELD in fields else sorted(fields)))
+        for version, (attempt, fields) in marks.items()
+    ]
+    insert_frame(con, "_marks", pl.DataFrame(rows, schema=MARK_SCHEMA, orient="row"))
+    con.execute(
+        f"update {quoted(versions)} as kept set version_attempt = _marks.attempt, version_sent = _marks.sent"
+        " from _marks where kept.target_id = _marks.target_id and kept.from_position = _marks.place"
+    )
 
 
 def _arrived(row: dict[str, Any], cipher: Cipher) -> set[str]:

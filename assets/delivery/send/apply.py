@@ -173,7 +173,7 @@ def run_sync(
                 taken = _checked(run, taken)
             elif taken.stored.writes:  # a change notification may have updated the mart since
                 mart = run.warehouse.read(f"select {', '.join(MART_STATE)} from {quoted(run.workflow.mart)}")
-                taken = replace(taken, plan=exclude_changed(taken.plan, mart))
+                taken = replace(taken, plan=exclude_changed(taken.plan, taken.plan, mart))
             delivery = _deliver(run, taken, progress)
             decisions = delivery.decisions(taken.plan)
             _record(run, taken, delivery, decisions)
@@ -269,7 +269,7 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
-    plan = exclude_stale(plan, mart, target_state, run.target, unread)
+    plan = exclude_stale(plan, taken.plan, mart, target_state, run.target, unread)
     plan = with_current_values(plan, target_state, run.target.key_field)
     if taken.is_undo:
         plan = keep_above_active(plan, taken.links, mart, target_state, STALE_TARGET)

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
-from assets.delivery.schemas import DELIVER, KEY, MANUAL, PARENT, RETIRE, SourceKey, keys_frame
+from assets.delivery.schemas import DELIVER, KEY, MANUAL, NOT_SHOWN, PARENT, RETIRE, SourceKey, keys_frame
 from assets.delivery.target import WRITING, Action, Target, parent_of
 from assets.result_texts import did_you_mean
 
@@ -93,12 +93,14 @@ def existing_records(plan: pl.DataFrame, key_field: str) -> dict[str, str | None
 
 
 def exclude_stale(
-    plan: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target, unread: Collection[str] = ()
-) -> pl.DataFrame:
+    plan: pl.DataFrame, whole: pl.DataFrame, mart: pl.DataFrame, target_state: pl.DataFrame, target: Target,
+    unread: Collection[str] = (),
+) -> pl.DataFrame:  # fmt: skip
     """Exclude the rows whose source or target record changed after the plan was made.
 
     Args:
-        plan: PLAN_COLUMNS.
+        plan: PLAN_COLUMNS: the selected part.
+        whole: The whole plan.
         mart: The current mart.
         target_state: The current target state.
         target: The target.
@@ -107,20 +109,21 @@ def exclude_stale(
     Returns:
         The plan; excluded rows are skipped with a code of STALE.
     """
-    plan = exclude_changed(plan, mart)
+    plan = exclude_changed(plan, whole, mart)
     rows = list(_edited(plan, target_state, target, unread))
     edited = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "reason"], pl.String), orient="row")
     return exclude(plan, edited, STALE_TARGET, pl.col("reason"))
 
 
-def exclude_changed(plan: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
+def exclude_changed(plan: pl.DataFrame, whole: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
     """Exclude the rows whose source record has other mapped values in the mart by now, or is to be active, or not.
 
     Args:
         plan: PLAN_COLUMNS.
+        whole: The whole plan: it has the records above.
         mart: MART_STATE of all records, as it is now.
     """
-    gone = _retired(plan, mart).with_columns(pl.lit(value=True).alias("_retired"))
+    gone = _retired(whole, mart).with_columns(pl.lit(value=True).alias("_retired"))
     now = mart.select(*KEY, "disposition", pl.col("payload_hash").alias("_hash"))
     rows = plan.filter(pl.col("payload").is_not_null()).join(now, on=KEY, how="left").join(gone, on=KEY, how="left")
     delivered = pl.col("disposition").eq_missing(pl.lit(DELIVER)) & pl.col("_retired").is_null()
@@ -133,7 +136,7 @@ def exclude_changed(plan: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
 def _retired(plan: pl.DataFrame, mart: pl.DataFrame) -> pl.DataFrame:
     """Return KEY of the records that are retired, and of those below them."""
     # what the target would reject is not retired with its parent
-    invalid = (pl.col("action") == Action.QUARANTINED) & (pl.col("reason_code") != "cannot_deactivate")
+    invalid = (pl.col("action") == Action.QUARANTINED) & ~pl.col("reason_code").is_in(["cannot_deactivate", NOT_SHOWN])
     live = mart.filter(disposition=DELIVER).join(plan.filter(invalid), on=KEY, how="anti")
     gone = below = mart.filter(disposition=RETIRE).select(KEY)
     while below.height:

@@ -13,12 +13,22 @@ from assets.precoro.target import OptionTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.account import Account, account_of, describe, is_same
 from resources.precoro.connect import open_precoro
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.bindings import unbind
-from tests.assets.delivery.builders import OPTION_ROWS, SUITE_ROWS, customer, one_source, suite_customers
+from tests.assets.delivery.builders import (
+    OPTION_ROWS,
+    SUITE_ROWS,
+    customer,
+    one_source,
+    option_tree,
+    project,
+    suite_customers,
+)  # fmt: skip
 from tests.assets.delivery.ledger.ledger_rows import attempt
 from tests.assets.delivery.run_workflow import WorkflowRunner
+from tests.assets.delivery.send.test_apply import parents_of
 
 ALL_OFF = {"inactive": "deactivate", "deleted": "deactivate", "out_of_scope": "deactivate"}
 
@@ -246,6 +256,54 @@ def test_what_another_workflow_wrote_is_no_edit_when_a_record_returns(
 
     reasons = suiteprojects.warehouse.read("select reason from sync_decisions where workflow = 'prospect'")["reason"]
     assert not reasons.str.contains("edited in the target").any()
+
+
+@pytest.mark.long
+def test_a_move_by_another_workflow_is_no_edit_when_a_record_returns(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """NetSuite moved the project, which the other file delivered meanwhile, and moved it back; drift is left there."""
+    sandbox.switches.set("precoro", PrecoroSwitches, parent_in_responses=True)
+    rows = [{**OPTION_ROWS[0], "from": "project_id"}, {"field": "name", "from": "project_name"}, OPTION_ROWS[2]]
+    below = {"source": "projects", "parent": {"customers": "customer_id"}, "fields": rows}
+    specs = {
+        letter: option_tree(
+            drift="report",
+            records=[
+                {"source": "customers", "fields": list(OPTION_ROWS)},
+                {**below, "select": {"where": f"entity_number = '{letter}'"}},
+            ],
+        )
+        for letter in "AB"
+    }
+    for letter, parent in (("A", "1"), ("B", "2"), ("A", "1")):
+        child = project("100", entity_number=letter, customer_id=parent)
+        precoro.stage(customer("1"), customer("2"), below=(child,))
+        for precoro.name, precoro.spec in specs.items():
+            precoro.run()
+        assert parents_of(sandbox)["100"] == parent
+
+
+@pytest.mark.long
+def test_what_a_workflow_wrote_is_in_no_other_account(precoro: WorkflowRunner) -> None:
+    """Another system, or another account, may have a record of the same id for the same NetSuite record."""
+    precoro.spec = one_source()
+    precoro.stage(customer("1")).run()
+    with precoro.warehouse.writer() as con:
+        for name, target in [
+            ("same", "precoro.Option"), ("system", "suiteprojects.Customer"), ("account", "precoro.Option"),
+        ]:  # fmt: skip
+            con.execute(
+                "insert into sync_links select * replace (? as workflow, ? as target) from sync_links"
+                " where workflow = 'flow'", [name, target],
+            )  # fmt: skip
+        con.execute(
+            """insert into sync_accounts select * replace ('account' as name, '{"field": "1"}' as account)"""
+            " from sync_accounts where name = 'flow'"
+        )
+
+    precoro.stage(customer("1", company_name="New")).run()
+
+    hashes = dict(precoro.warehouse.read("select workflow, value_hashes ->> '$.name' from sync_links").rows())
+    assert hashes["same"] == hashes["flow"] != hashes["system"] == hashes["account"]
 
 
 def test_of_two_workflows_that_have_a_record_the_first_writes_it(precoro: WorkflowRunner, sandbox: Sandbox) -> None:

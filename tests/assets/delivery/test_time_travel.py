@@ -309,6 +309,23 @@ def test_what_another_workflow_wrote_is_no_edit(suiteprojects: WorkflowRunner) -
 
 
 @pytest.mark.long
+def test_what_another_workflow_wrote_in_two_runs_is_no_edit(suiteprojects: WorkflowRunner) -> None:
+    """One reading shows both writes, each of another field."""
+    one, two = ({"select": {"where": f"stage = '{stage}'"}} for stage in ("customer", "prospect"))
+    policy = {"lifecycle": {"out_of_scope": "deactivate"}}
+    suiteprojects.spec = suite_customers(**one, **policy)
+    other = replace(suiteprojects, name="other", spec=suite_customers(**two, **policy))
+    night(suiteprojects.stage(customer("1")), "first")
+    night(suiteprojects.stage(customer("1", stage="prospect")), "left")
+    night(other, "took over")
+    night(other.stage(customer("1", stage="prospect", company_name="New")), "renamed")
+    night(suiteprojects, "saw it")
+
+    assert last_cause(suiteprojects, "active") == ("target", "0", "1", "our write")
+    assert last_cause(suiteprojects, "company") == ("target", "Company 1", "New", "our write")
+
+
+@pytest.mark.long
 def test_a_record_that_a_person_made_again_has_its_beginning_and_its_end(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

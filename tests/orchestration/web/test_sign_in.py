@@ -90,6 +90,13 @@ def test_a_form_that_comes_after_the_session_can_be_sent_again(visitor: TestClie
     assert "load this page again" in refused.text
 
 
+def test_a_sign_out_after_the_session_leads_to_the_form(visitor: TestClient) -> None:
+    """There is nothing to send again: that would end the next session."""
+    answer = visitor.post("/sign-out", headers={"Accept": "text/html", "Origin": HERE}, follow_redirects=False)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
 @pytest.mark.parametrize("asked", ["/assets/x?view=lineage&q=%22a%20b%22%2Bc", "/runs?x=%C3%A9%26#", "/a%3Fb%20c"])
 def test_the_page_that_was_asked_for_keeps_its_query(visitor: TestClient, asked: str) -> None:
     """A link to a filtered list leads to the list that was meant; the address is spelled as it was."""

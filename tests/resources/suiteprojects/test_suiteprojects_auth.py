@@ -7,13 +7,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from resources.errors import CredentialsError
+from resources.errors import BusyError, CredentialsError
+from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
+from resources.suiteprojects.auth import TOKEN_PATH
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 
@@ -30,7 +33,7 @@ with opened(Sandbox(Path(sys.argv[1])), Path(sys.argv[2])) as client:
 
 
 def opened(
-    sandbox: Sandbox, token_file: Path, encryption_key: str = "", **more: float
+    sandbox: Sandbox, token_file: Path, encryption_key: str = "", **more: Any
 ) -> AbstractContextManager[SuiteProjectsClient]:
     """Open a client that signs in by OAuth 2."""
     own = sandbox.credentials["suiteprojects"]
@@ -41,7 +44,7 @@ def opened(
         refresh_token=own["refresh_token"],
         token_file=str(token_file),
         encryption_key=encryption_key,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
@@ -144,6 +147,17 @@ def test_a_wrong_secret_is_not_reported_as_a_lost_token(sandbox: Sandbox, tmp_pa
     assert json.loads(file.read_text())["spending_since"] == 0
     with opened(sandbox, file) as client:
         assert client.server_time()
+
+
+def test_a_renewal_that_was_refused_for_now_spends_no_token(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A later rejection of the same token would be blamed on a run that died."""
+    file = tmp_path / "tokens.json"
+    sandbox.faults.plan("suiteprojects", Fault(FaultKind.LOCKED_423, pattern=TOKEN_PATH, times=2))
+
+    with opened(sandbox, file, attempts=2, clock=sandbox.clock) as client, pytest.raises(BusyError):
+        client.server_time()
+
+    assert json.loads(file.read_text())["spending_since"] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Reads return every record once, whatever changes between pages; values convert both ways."""
 
+import re
+
 import pytest
 
 from resources.errors import ContractError, RequestRejectedError
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
-from resources.suiteprojects.client import SuiteProjectsClient
+from resources.suiteprojects.client import PAGE, SuiteProjectsClient
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import command, illegal_character, object_element, parse_xml, record_of
+from tests.resources.altered import suiteprojects_with
 
 
 def fill(sandbox: Sandbox, count: int) -> list[str]:
@@ -79,6 +82,30 @@ def test_an_account_that_silently_returns_fewer_rows_is_read(
     assert first == again == keys
     assert client.page_size == rows
     assert client.calls - before <= 3
+
+
+def test_a_rejected_read_does_not_end_the_check_of_other_lists(sandbox: Sandbox, client: SuiteProjectsClient) -> None:
+    """The rejection was not of the question for the highest id; the next list was cut without a word."""
+    keys = fill(sandbox, 82)
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_rows=40)
+
+    with pytest.raises(RequestRejectedError, match="603"):
+        list(client.read_all("Nonsense", []))
+
+    assert [record["id"] for record in client.read_all("Customer", [])] == keys
+
+
+def test_a_record_that_comes_after_the_page_does_not_shrink_later_pages(sandbox: Sandbox) -> None:
+    """It looks like a page that was cut, until the list is read again."""
+    keys, news = fill(sandbox, 3), [b"999"]
+
+    def change(body: bytes) -> bytes:
+        page, found, highest = body.partition(b"</Read>")
+        return page + found + re.sub(rb"<id>\d+", b"<id>" + news.pop(), highest, count=1) if news and found else body
+
+    with suiteprojects_with(sandbox, change) as client:
+        assert [record["id"] for record in client.read_all("Customer", [])] == keys
+        assert (client.calls, client.page_size) == (2, PAGE)
 
 
 def test_a_deletion_between_two_pages_hides_no_other_record(sandbox: Sandbox, client: SuiteProjectsClient) -> None:

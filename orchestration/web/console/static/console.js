@@ -5,11 +5,12 @@ for (const each of document.querySelectorAll("[data-submit]"))
   each.addEventListener("change", () => each.form.requestSubmit());
 
 // a form is sent once: a second click would start a second job; shown again from the browser's memory, it can be sent
-for (const each of document.querySelectorAll("form[method=post]")) {
-  let sent = false;
-  each.addEventListener("submit", (event) => { sent ? event.preventDefault() : sent = true; });
-  addEventListener("pageshow", () => { sent = false; });
-}
+const sent = new Set();
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  sent.has(event.target) ? event.preventDefault() : sent.add(event.target);
+}, true);
+addEventListener("pageshow", () => sent.clear());
 
 // ticked records: those of other pages are kept until the decision is sent
 const form = document.querySelector("form#decide, form#undo, form#ignore");

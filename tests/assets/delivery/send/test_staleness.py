@@ -2,14 +2,30 @@
 
 from collections.abc import Sequence
 
+import polars as pl
 import pytest
 
+from assets.delivery.diff.ledger_facts import DELETED_SCHEMA, LedgerFacts
 from assets.delivery.errors import SyncError
+from assets.delivery.schemas import NOT_SHOWN
+from assets.delivery.send.staleness import exclude_changed
 from resources.errors import IntegrationError
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
-from tests.assets.delivery.builders import OPTION_ROWS, customer, one_source, option_tree, project, suite_customers
+from tests.assets.delivery.builders import (
+    OPTION_ROWS,
+    actual,
+    below,
+    customer,
+    desired,
+    mart,
+    one_source,
+    option_tree,
+    project,
+    suite_customers,
+)  # fmt: skip
+from tests.assets.delivery.diff.decisions import RETIRE, actions, plan_rows
 from tests.assets.delivery.run_workflow import WorkflowRunner
 from tests.assets.delivery.send.test_apply import parents_of
 
@@ -338,6 +354,30 @@ def test_what_an_older_plan_created_since_is_a_parent(precoro: WorkflowRunner, s
 
     assert excluded(precoro)["1"][1] == "not sent: a later run created it"
     assert {each["external_id"] for each in sandbox.precoro.options() if each["external_id"]} == {"1", "100"}
+
+
+@pytest.mark.long
+def test_a_part_of_a_plan_below_a_record_that_is_held_back_is_sent(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The record above is not retired with its own parent, as the plan says; it is not in the part."""
+    lower = project("101", parent_project_id="100")
+    precoro.stage(customer("1"), below=(project("100"), lower)).run()
+    changed = project("100", project_name="x" * 300), {**lower, "project_name": "New"}
+    plan_id = plan_then(precoro.stage(customer("1", is_inactive=True), below=changed))
+
+    precoro.apply(plan_id, "applied", "record=101")
+
+    assert names(sandbox)["101"] == "New"
+
+
+def test_a_record_below_a_hidden_one_is_deactivated_with_the_retired_one_above() -> None:
+    """The hidden one was to be deactivated too, so that it counts as retired, although it is reported."""
+    rows = [desired(**RETIRE), below("100", "1"), below("101", "100", parent_source="projects", level=3)]
+    hidden = pl.DataFrame([("projects", "100", "902", NOT_SHOWN)], schema=DELETED_SCHEMA, orient="row")
+    planned = plan_rows(rows, [actual(), actual("903", "101")], facts=LedgerFacts(deleted=hidden))
+    assert actions(planned)[1:] == [("quarantined", NOT_SHOWN), ("deactivate", "parent_inactive")]
+    plan = pl.DataFrame(planned)
+
+    assert exclude_changed(plan, plan, mart(*rows)).equals(plan)
 
 
 @pytest.mark.parametrize("recreated", [True, False])
