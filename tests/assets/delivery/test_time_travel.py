@@ -288,16 +288,22 @@ def test_an_edit_is_later_than_the_beginning_of_a_reading_or_of_a_write(
     assert all(since < at for since, at in zip(found, edited, strict=True))
 
 
-@pytest.mark.long
-def test_what_another_workflow_wrote_is_no_edit(suiteprojects: WorkflowRunner) -> None:
-    """A customer that becomes a prospect is handed over: our other workflow switches it on again."""
+def handed_over(runner: WorkflowRunner) -> WorkflowRunner:
+    """Let a customer become a prospect, which another workflow delivers; return the other one."""
     one, two = ({"select": {"where": f"stage = '{stage}'"}} for stage in ("customer", "prospect"))
     policy = {"lifecycle": {"out_of_scope": "deactivate"}}
-    suiteprojects.spec = suite_customers(**one, **policy)
-    other = replace(suiteprojects, name="other", spec=suite_customers(**two, **policy))
-    night(suiteprojects.stage(customer("1")), "first")
-    night(suiteprojects.stage(customer("1", stage="prospect")), "left")
+    runner.spec = suite_customers(**one, **policy)
+    other = replace(runner, name="other", spec=suite_customers(**two, **policy))
+    night(runner.stage(customer("1")), "first")
+    night(runner.stage(customer("1", stage="prospect")), "left")
     night(other, "took over")
+    return other
+
+
+@pytest.mark.long
+def test_what_another_workflow_wrote_is_no_edit(suiteprojects: WorkflowRunner) -> None:
+    """Our other workflow switches the customer on again."""
+    handed_over(suiteprojects)
     night(suiteprojects, "saw it")
 
     assert last_cause(suiteprojects, "active") == ("target", "0", "1", "our write")
@@ -311,13 +317,7 @@ def test_what_another_workflow_wrote_is_no_edit(suiteprojects: WorkflowRunner) -
 @pytest.mark.long
 def test_what_another_workflow_wrote_in_two_runs_is_no_edit(suiteprojects: WorkflowRunner) -> None:
     """One reading shows both writes, each of another field."""
-    one, two = ({"select": {"where": f"stage = '{stage}'"}} for stage in ("customer", "prospect"))
-    policy = {"lifecycle": {"out_of_scope": "deactivate"}}
-    suiteprojects.spec = suite_customers(**one, **policy)
-    other = replace(suiteprojects, name="other", spec=suite_customers(**two, **policy))
-    night(suiteprojects.stage(customer("1")), "first")
-    night(suiteprojects.stage(customer("1", stage="prospect")), "left")
-    night(other, "took over")
+    other = handed_over(suiteprojects)
     night(other.stage(customer("1", stage="prospect", company_name="New")), "renamed")
     night(suiteprojects, "saw it")
 

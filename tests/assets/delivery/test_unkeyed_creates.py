@@ -134,6 +134,16 @@ def test_a_second_call_that_fails_does_not_halt_the_canary(sandbox: Sandbox, tmp
     assert (set(ours(sandbox)), unkeyed(sandbox)) == ({"1", "2"}, [])
 
 
+def test_a_second_call_that_always_fails_halts_the_canary(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A service that takes none would leave every option without its key."""
+    switch(sandbox)
+    sandbox.faults.plan("precoro", Fault(FaultKind.HTML, method="PATCH", times=2))
+
+    with opened(tmp_path, "precoro") as runner:
+        runner.stage(*RECORDS).run()
+        assert runner.table("sync_runs")["state"].to_list() == ["halted"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_lost_response_is_completed_in_the_same_run(
