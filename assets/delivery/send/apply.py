@@ -106,6 +106,7 @@ class _Taken:
     Attributes:
         plan: The rows to send: PLAN_COLUMNS.
         links: LINK_SCHEMA: the links before.
+        made: PLAN_COLUMNS: the same rows, as the plan has them.
         possible_parents: Frames with KEY and target_id.
         later: KEY of the records that another plan sent or confirmed after this one was made.
         filters: The selected part of an applied plan.
@@ -116,6 +117,7 @@ class _Taken:
     stored: StoredPlan
     plan: pl.DataFrame
     links: pl.DataFrame
+    made: pl.DataFrame
     possible_parents: Sequence[pl.DataFrame]
     later: pl.DataFrame
     filters: Mapping[str, Sequence[str]]
@@ -228,7 +230,8 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
     reach("plan_taken")
     # parents are in the whole plan, of which only a part may be sent; an undo plan does not have them
     own = links if stored.kind == PlanKind.UNDO else plan.join(later, on=KEY, how="anti")
-    return _Taken(stored, plan, links, (upstream, own, links.join(later, on=KEY, how="semi")), later, filters)
+    parents = (upstream, own, links.join(later, on=KEY, how="semi"))
+    return _Taken(stored, plan, links, plan, parents, later, filters)
 
 
 def _is_of_this_run(run: RunContext, stored: StoredPlan) -> bool:
@@ -318,7 +321,7 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         write_decisions(
             con, name, stored.workflow_version, run.run_id, run.now, decisions, complete=taken.covers_all_records
         )
-        edited = edited_meanwhile(delivery, taken.links)
+        edited = edited_meanwhile(delivery, taken.links, taken.made)
         confirmed = _write_links(con, run, taken, delivery, edited)
         update_target_state(con, run, delivery)
         remember_values(con, name, run.workflow.target_state, confirmed, edited)

@@ -81,20 +81,32 @@ def links_of(
     )
 
 
-def edited_meanwhile(delivery: Delivery, known: pl.DataFrame) -> Mapping[SourceKey, Mapping[str, str]]:
-    """Return the confirmed records of which the response shows values that were not sent and that no write left there.
+def edited_meanwhile(
+    delivery: Delivery, known: pl.DataFrame, plan: pl.DataFrame
+) -> Mapping[SourceKey, Mapping[str, str]]:
+    """Return the confirmed records of which the response shows values that were not sent, and others than expected.
 
-    Someone edited them after the target was read: the target did not convert them, and they are no baseline.
+    Expected is what a write left there; without its hash, what was read when the plan was made. Someone edited them
+    since: the target did not convert them, and they are no baseline.
+
+    Args:
+        delivery: The outcomes.
+        known: LINK_SCHEMA: the links before.
+        plan: PLAN_COLUMNS, as the plan was made: the delivery has the current values instead of those that it read.
 
     Returns:
-        By record, each such field with the hash of the value that a write left there.
+        By record, each such field with the hash of the value that was expected.
     """
+    confirmed = delivery.confirmed()
     hashes = {SourceKey(*key): each for *key, each in known.select(*KEY, "value_hashes").drop_nulls().iter_rows()}
-    found = {}
-    for key, outcome in delivery.confirmed().items():
+    payloads = plan.join(keys_frame(confirmed), on=KEY, how="semi").select(*KEY, "payload").drop_nulls()
+    read, found = {SourceKey(*key): payload for *key, payload in payloads.iter_rows()}, {}
+    for key, outcome in confirmed.items():
         shown, before = outcome.echo or {}, json.loads(hashes.get(key, "{}"))
-        kept = (shown.keys() & before.keys()) - delivery.writes[key].changed
-        edited = {name: before[name] for name in kept if value_hash(shown[name]) != before[name]}
+        kept = shown.keys() - delivery.writes[key].changed
+        if not kept <= before.keys():
+            before = {name: value_hash(value) for name, value in json.loads(read.get(key, "{}")).items()} | before
+        edited = {name: before[name] for name in kept & before.keys() if value_hash(shown[name]) != before[name]}
         if edited:
             found[key] = edited
     return found

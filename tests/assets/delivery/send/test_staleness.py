@@ -287,6 +287,30 @@ def test_an_edit_of_another_value_is_kept(precoro: WorkflowRunner, sandbox: Sand
     assert reasons == ["differs in: name, code; edited in the target: code"]
 
 
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_an_edit_of_a_value_without_a_hash_is_drift(
+    precoro: WorkflowRunner, sandbox: Sandbox, *, is_ours: bool
+) -> None:
+    """No write left the value there: the record is adopted, or the field is mapped since this plan."""
+    if is_ours:
+        precoro.spec = one_source(canary=[])
+        precoro.stage(customer("1")).run()
+    else:
+        sandbox.precoro.add_option("Created manually")
+    option_id = sandbox.precoro.options()[-1]["option_id"]
+    sandbox.precoro.edit_option(option_id, code="C1")
+    sandbox.clock.sleep(120)
+    precoro.spec = one_source(fields=[*OPTION_ROWS, CODE], match=[{"field": "code"}], canary=[])
+    plan_id = plan_then(precoro.stage(customer("1", company_name="New")))
+    sandbox.precoro.edit_option(option_id, code="edited")
+    sandbox.clock.sleep(120)
+    precoro.apply(plan_id, "applied")
+
+    assert precoro.run() == {"1": ("update", "drift")}
+
+    assert [each["code"] for each in sandbox.precoro.options() if each["external_id"]] == ["C1"]
+
+
 def test_an_edit_of_another_part_of_an_address_is_kept(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """SuiteProjects Pro gets all parts of an address of which one changes."""
     city, state = {"field": "addr_city", "from": "alt_name"}, {"field": "addr_state", "from": "email"}
