@@ -6,13 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from resources.errors import IntegrationError, TransientError, UnreachableError
+from resources.errors import IntegrationError, QuotaExhaustedError, TransientError, UnreachableError
 from resources.sqlite_file import DamagedFileError
 from resources.warehouse.warehouse import WarehouseError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 PLAN = "plan_id"  # metadata: the plan that waits for approval, of a step that a guard stopped
 FAILED = "failed"  # metadata: the assets of a step that failed, with their errors
+QUOTA = "the day's quota is used up; the next run after it continues"
+EXPECTED = "expected"  # metadata: why nothing is left for an operator to correct
 
 
 def is_retried(error: BaseException) -> bool:
@@ -46,6 +48,25 @@ def waits_for_approval(event: dg.DagsterEvent) -> bool:
 
 
 @contextmanager
+def refusals(*errors: type[Exception]) -> Iterator[None]:
+    """Convert errors that refuse a person's decision to failures without retries, and others as `dagster_failure` does.
+
+    Who decided reads the text at once, and decides otherwise or not at all: nothing is left for an operator to correct.
+    """
+    try:
+        with dagster_failure():
+            yield
+    except errors as error:
+        raise dg.Failure(str(error), metadata={EXPECTED: "the decision was refused"}, allow_retries=False) from error
+
+
+def is_expected(event: dg.DagsterEvent) -> bool:
+    """Return whether a step failed without anything to correct: a refused decision, or a quota that is used up."""
+    failure = event.step_failure_data.user_failure_data
+    return bool(failure and EXPECTED in failure.metadata)
+
+
+@contextmanager
 def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     """Convert an IntegrationError to a `Failure` that allows retries if the error is transient.
 
@@ -57,6 +78,8 @@ def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     fatal: tuple[type[Exception], ...] = (WarehouseError, DamagedFileError, *others)
     try:
         yield
+    except QuotaExhaustedError as error:
+        raise dg.Failure(str(error), metadata={EXPECTED: QUOTA}, allow_retries=False) from error
     except IntegrationError as error:
         raise dg.Failure(str(error), allow_retries=is_retried(error)) from error
     except fatal as error:

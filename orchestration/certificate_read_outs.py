@@ -11,7 +11,7 @@ import yaml
 
 from assets.delivery.audit.verification import read_types
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.certificates import newest_certificates
+from assets.delivery.ledger.certificates import file_text, newest_certificates
 from assets.delivery.spec.sources import STAGING_PREFIX, key_column
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.extract import extract
@@ -92,6 +92,10 @@ def _write(con: Any, table: str, file: Path) -> None:
 
 
 def _check(connections: Connections, settings: MillpondSettings, workflow: Workflow, folder: Path) -> Findings:
+    with connections.warehouse.writer(transaction=False) as con:
+        newest = newest_certificates(con, workflow.name)[workflow.name]
+    if changed := file_text(newest, workflow.spec.version):
+        return Findings(workflow.name, newest.verified_through, problem=changed)
     text = (settings.workflows / workflow.name / "defs.yaml").read_text(encoding="utf-8")
     key_field = TARGETS[workflow.spec.target].key_field
     ids = {record.source: key_column(record.source) for record in workflow.spec.records}

@@ -260,7 +260,8 @@ class HttpClient:
     def _final(self, response: httpx.Response, operation: str) -> IntegrationError:
         status, reason = response.status_code, f"HTTP {response.status_code}"
         if status in {401, 403}:
-            return CredentialsError(self._system, operation, f"{reason}: the credentials or the role were rejected")
+            text = f"{reason}: the credentials or the role were rejected"
+            return CredentialsError(self._system, operation, text, code=str(status))
         if status in ONE_RECORD:
             return RecordRejectedError(self._system, operation, reason, code=str(status))
         if response.is_redirect:

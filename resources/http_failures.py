@@ -57,16 +57,20 @@ def retry_after_s(response: httpx.Response, now: datetime) -> float | None:
     """Return the seconds of the Retry-After header, which holds seconds or a date (RFC 9110 §10.2.3).
 
     Returns:
-        0 or more; None without the header, or if it is unreadable. A date counts from the response's own Date.
+        0 or more; None without the header, or if it is unreadable. A date counts from `sent_at`.
     """
     text = response.headers.get("retry-after", "").strip()
     seconds = as_number(text) if text else None
     if seconds is None and text:
         seconds = as_number(text.partition(",")[0])
     if seconds is None and text and (moment := as_moment(text)):
-        sent_at = as_moment(response.headers.get("date", "")) or now
-        seconds = (moment - sent_at).total_seconds()
+        seconds = (moment - sent_at(response, now)).total_seconds()
     return None if seconds is None else max(0.0, seconds)
+
+
+def sent_at(response: httpx.Response, now: datetime) -> datetime:
+    """Return a response's own Date, from which its times count: this machine's clock may be wrong; else `now`."""
+    return as_moment(response.headers.get("date", "")) or now
 
 
 def temporary_failure(

@@ -13,7 +13,15 @@ from datetime import datetime
 
 import polars as pl
 
-from assets.delivery.audit.held_back import CAUSE, held_back, held_records, of_cause, waits_for, without_values
+from assets.delivery.audit.held_back import (
+    CAUSE,
+    held_back,
+    held_records,
+    of_cause,
+    reasons_text,
+    waits_for,
+    without_values,
+)
 from assets.delivery.audit.record_links import RecordLinks
 from assets.delivery.reasons import NOTHING, reason_of
 from assets.delivery.spec.workflow import Workflow
@@ -92,10 +100,10 @@ def _causes(workflow: str, records: pl.DataFrame, links: RecordLinks) -> list[Ca
     for row in held_back(records).iter_rows(named=True):
         those = of_cause(records, {name: row[name] or "" for name in CAUSE})
         reason = reason_of(row["root_code"] or "")
-        waits = waits_for(row)
-        text = f"{counted(row['records'], row['source'])} {row['action']}: {waits or row['root_reason']}"
+        waits, why = waits_for(row), reasons_text(row)
+        text = f"{counted(row['records'], row['source'])} {row['action']}: {waits or why}"
         if waits:
-            text += f" ({row['root_reason']})"
+            text += f" ({why})"
         task = f"{reason.task}: {reason.fix}" if reason and reason.task != NOTHING else ""
         since = f"{row['since']:%Y-%m-%d}" if row["since"] else ""
         found.append(Cause(workflow, text, task, since, _lines(those, links)))
@@ -115,7 +123,7 @@ def _lines(records: pl.DataFrame, links: RecordLinks) -> list[str]:
 
 def notice_of(digest: Digest, moment: datetime, *, link: str = "", account: str = "") -> Notice:
     """Return a digest as a notice; its id is the same for the same steward and content within one week."""
-    title = f"Millpond{f' ({account})' if account else ''}: {digest.records:,} records cannot be sent"
+    title = f"Millpond{f' ({account})' if account else ''}: {counted(digest.records, 'records')} cannot be sent"
     entries = [
         Entry(
             f"{each.workflow}:{number}", OPENED, KIND, redact(each.text), (each.workflow,),

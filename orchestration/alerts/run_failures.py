@@ -2,18 +2,19 @@
 
 runs that ended after the last check  ->  the last outcome of every step  ->  Alert, one per root cause
 
-A failed step recovers when it succeeds in a later run of any job. Our own errors read `system: operation: reason` and
-contain neither secrets nor record contents; of other errors only the class name is reported.
+A failed step recovers when it succeeds in a later run of any job. What leaves nothing to correct is no failure: a
+decision that was refused, or a quota that is used up. Our own errors read `system: operation: reason` and contain
+neither secrets nor record contents; of other errors only the class name is reported.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import dagster as dg
 
-from assets.failures import failed_assets
+from assets.failures import failed_assets, is_expected
 from orchestration.account_partitions import run_tags
 from orchestration.alerts.conditions import Alert, Kind
 from orchestration.alerts.store import AlertStore
@@ -66,37 +67,42 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return
     affected = _affected(instance, run)
-    causes = dict(_causes(instance, run))
-    for step, cause in causes.items():
+    failed = _failed_steps(instance, run)
+    for step, cause in _causes(failed, _failed_checks(instance, run)):
         if cause is None:  # a guard stopped a plan, which has an alert of its own
             store.set_passed(step)
         else:
             store.set_failed(step, run.run_id, *cause, affected)
-    if not causes:
+    if not failed:
         text = "the run ended without an error: its process was killed or could not start"
         store.set_failed(job, run.run_id, "no error", text, affected)
 
 
-def _causes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[str, Cause | None]]:
+def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str, dg.DagsterEvent]]:
+    events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
+    return [(event.step_key, event) for event in events if event and event.step_key]
+
+
+def _causes(
+    failures: Sequence[tuple[str, dg.DagsterEvent]], checks: Mapping[str, Sequence[tuple[str, str]]]
+) -> Iterator[tuple[str, Cause | None]]:
     """Each failed step, or each failed asset of a step that makes several, with its cause."""
-    checks = _failed_checks(instance, run)
-    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
-        event = entry.dagster_event
-        if event is None or event.step_key is None:
-            continue
+    for step, event in failures:
+        if is_expected(event):
+            continue  # whatever the step did before is as it was
         if tables := failed_assets(event):
             for table, text in tables.items():
                 is_check = text.startswith("check ")
                 yield table, Cause(f"{table} {text.split(':')[0]}", f"{table}: {text}") if is_check else cause_of(text)
             continue
-        failed = checks.get(event.step_key, [])
+        failed = checks.get(step, [])
         if any(name == GUARD for name, _ in failed):
-            yield event.step_key, None
+            yield step, None
         elif failed:
             name, text = failed[0]
-            yield event.step_key, Cause(f"{event.step_key} {name}", f"{event.step_key}: check {name}: {text}")
+            yield step, Cause(f"{step} {name}", f"{step}: check {name}: {text}")
         else:
-            yield event.step_key, _cause(event)
+            yield step, _cause(event)
 
 
 def _failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, list[tuple[str, str]]]:

@@ -30,7 +30,8 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
         AlertText(
             Kind.FAILED,
             "system: reason",
-            "A step of a run failed; all steps that failed for the same cause are one alert.",
+            "A step of a run failed; all steps that failed for the same cause are one alert. None for what"
+            " leaves nothing to correct: a decision that was refused, or a day's quota that is used up.",
             "Read the cause: `system: reason` names what to correct, see [Errors](errors.md). The run's page has more.",
             "the same step, or the same job, succeeds in a later run",
         ),

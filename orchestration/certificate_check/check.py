@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import duckdb
 
-from orchestration.certificate_check.expected import STAGED, Rules, rules_of, unknown_fields
+from orchestration.certificate_check.expected import MODIFIED, STAGED, Rules, rules_of, unknown_fields
 from orchestration.certificate_check.lines import OPEN_RECORDS, OUTCOMES, excuse_below_arrivals, note_open
 from orchestration.certificate_check.read_outs import PREFIX, TARGET, ReadOutError, columns_of, literal, load, quoted
 
@@ -184,7 +184,9 @@ def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_fiel
         as_derived=_same("expected", "target", names), as_mapped=_same("mart", "target", others),
         seen_derived=_same("expected", "seen", names), seen_mapped=_same("mart", "seen", others),
         whole_mart=_same("mart", "target", [*names, *others]),
-        unchanged=_same("staged", "read", compared), as_seen=_same("target", "seen", kept),
+        unchanged=_same("staged", "read", compared),
+        is_dated=f"read.{MODIFIED} > staged.{MODIFIED}" if MODIFIED in read and MODIFIED in staged else "false",
+        as_seen=_same("target", "seen", kept),
         confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, pending=PENDING, left=LEFT, undated=UNDATED,
         mapping=MAPPING, changed=CHANGED, refuted=REFUTED, open_records=OPEN_RECORDS,
         is_uncreated="false" if creates else "seen.external_id is null",
@@ -249,7 +251,8 @@ judged as (
         end as was_so,
         expected.state = 'active' and coalesce(target.is_active, false) and coalesce(keyed.number, 0) = 1
             and coalesce({whole_mart}, false) as is_as_mart,
-        staged.{id} is not null and (read.{id} is null or ({unchanged})) as is_as_read
+        staged.{id} is not null and (read.{id} is null or ({unchanged})) as is_as_read,
+        coalesce({is_dated}, false) as is_dated
     from expected
     left join target on target.{key_field} = expected.key
     left join keyed on keyed.key = expected.key
@@ -272,7 +275,7 @@ select source, source_id,
         when is_left and is_as_seen then '{left}'
         when is_pending or is_left then '{changed}'
         when is_unknown and created_at <= $through then '{refuted}'
-        when not is_as_read then '{undated}'
+        when not is_as_read then if(is_dated, '{refuted}', '{undated}')
         when is_as_mart then '{mapping}'
         when was_so then '{changed}'
         else '{refuted}'
@@ -281,7 +284,7 @@ select source, source_id,
         when state = 'none' or was_there = (state = 'active') then null
         when is_pending then '{pending}'
         when changed_at > $through then '{later}'
-        when not is_as_read and not is_unknown then '{undated}'
+        when not is_as_read and not is_unknown and not is_dated then '{undated}'
     end as arrival
 from judged
 """

@@ -11,7 +11,13 @@ from typing import Any
 from cyclopts import App
 
 from assets.delivery.errors import SyncError
-from assets.delivery.ledger.certificates import Certificate, confirmed_since, confirmed_text, newest_certificates
+from assets.delivery.ledger.certificates import (
+    Certificate,
+    confirmed_since,
+    confirmed_text,
+    file_text,
+    newest_certificates,
+)
 from assets.result_texts import counted, did_you_mean
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.facts import note, with_json
@@ -19,6 +25,7 @@ from orchestration.cli.html_page import write_page
 from orchestration.cli.output import print_line, print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
+from orchestration.workflow_files import load_workflows
 from resources.errors import IntegrationError
 from resources.scratch import scratch
 from resources.warehouse.warehouse import WarehouseError
@@ -39,8 +46,9 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
         workflow: One workflow; all when omitted.
         html: Also write it as a page to this file.
     """
+    settings = MillpondSettings()
     try:
-        with warehouse_of(MillpondSettings()).writer(transaction=False) as con:
+        with warehouse_of(settings).writer(transaction=False) as con:
             found = newest_certificates(con)
             since = confirmed_since(con, found.values())
     except WarehouseError as error:
@@ -54,13 +62,16 @@ def certificate(workflow: str = "", *, html: Path | None = None) -> int:
     if not shown:
         print_line("there are no certificates yet; each run of a workflow computes one")
         return FAILED
-    documents = [document(each, since.get(each.workflow, 0)) for each in shown]
+    versions = {each.name: each.spec.version for each in load_workflows(settings.workflows)[0]}
+    documents = [document(each, since.get(each.workflow, 0), versions.get(each.workflow)) for each in shown]
     note(certificates=documents)
     if html:
-        write_page("certificate", html, certificates=documents, text=exception_text, since=confirmed_text)
+        write_page(
+            "certificate", html, certificates=documents, text=exception_text, since=confirmed_text, counted=counted
+        )
     for each in documents:
         _print(each)
-    return CLEAN if all(each.verified_through and not each.wrong for each in shown) else FAILED
+    return CLEAN if all(_is_good(each) for each in documents) else FAILED
 
 
 @app.command
@@ -88,16 +99,21 @@ def verify(workflow: str = "", *, read_outs: Path | None = None, keep: Path | No
     return CLEAN if found and all(each.is_confirmed for each in found) else FAILED
 
 
-def document(certificate: Certificate, confirmed: int) -> dict[str, Any]:
-    """Return a certificate with evidence and exceptions as objects, and what was confirmed since."""
+def document(certificate: Certificate, confirmed: int, version: str | None) -> dict[str, Any]:
+    """Return a certificate with evidence and exceptions as objects, and what was confirmed and changed since."""
     objects = {name: json.loads(getattr(certificate, name)) for name in ("evidence", "exceptions")}
-    return {**asdict(certificate), **objects, "confirmed_since": confirmed}
+    changed = file_text(certificate, version)
+    return {**asdict(certificate), **objects, "confirmed_since": confirmed, "file_changed": changed}
+
+
+def _is_good(each: dict[str, Any]) -> bool:
+    return bool(each["verified_through"] and not each["wrong"] and not each["file_changed"])
 
 
 def _print(each: dict[str, Any]) -> None:
     through = each["verified_through"]
     text = f"verified through {through:%Y-%m-%d %H:%M:%S} UTC" if through else "nothing is proven"
-    is_good = through and not each["wrong"]
+    is_good = _is_good(each)
     print_wrapped(f"{'✓' if is_good else '✗'} {each['workflow']}: {text}", "green" if is_good else "red")
     limit = "limited by" if through else "because"
     print_wrapped(f"{limit}: {each['reason']}", indent=4)
@@ -106,7 +122,9 @@ def _print(each: dict[str, Any]) -> None:
     names = ("verified", "held", "pending", "wrong")
     counts = ", ".join(f"{each[name]:,} {'held back' if name == 'held' else name}" for name in names)
     by = f"computed {each['certified_at']:%Y-%m-%d %H:%M} UTC by run {each['run_id'][:8]}" if each["run_id"] else ""
-    print_wrapped("; ".join(filter(None, (f"{each['records']:,} records: {counts}", by))), indent=4)
+    print_wrapped("; ".join(filter(None, (f"{counted(each['records'], 'records')}: {counts}", by))), indent=4)
+    if each["file_changed"]:
+        print_wrapped(each["file_changed"], indent=4)
     if since := confirmed_text(each["confirmed_since"]):
         print_wrapped(since, indent=4)
     for row in each["exceptions"]:

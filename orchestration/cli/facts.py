@@ -43,7 +43,7 @@ KEYS: Final = {
     " rows, columns), files (file, table, column, rows), elsewhere (table, column, records, ids), in_targets (workflow,"
     " target_id, url), left (file, why), bytes_before, bytes_after",
     "held_back": "records held back by root cause: workflow, source, action, root_source, root_action, root_code,"
-    " root_reason, records, since, first_ids",
+    " root_reason, reasons (reason, records), records, since, first_ids",
     "ignored": "rows of `sync_ignored` that apply now",
     "ledger": "`ledger verify`: is_whole, count, problems (what, text, number, id), acknowledged (the same, by, at,"
     " reason), entries, rows (by kind), pruned, erased, unsealed, checkpoints, public_keys, notices, days (day,"

@@ -15,7 +15,7 @@ from assets.delivery.imports.manual_links import read_matches
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.shadows import confirm_off, last_shadow
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.shadow.report import read_parity
+from assets.delivery.shadow.report import OTHER_FILE, read_parity
 from assets.delivery.spec.policies import Limit
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action
@@ -217,12 +217,11 @@ def _parity(connections: Connections, workflows: Sequence[Workflow]) -> Iterator
     if not connections.warehouse.exists():
         return
     with connections.warehouse.writer(transaction=False) as con:
-        found = {each.name: read_parity(con, each.name, hides=True) for each in workflows}
-    versions = {each.name: each.spec.version for each in workflows}
+        found = {each.name: read_parity(con, each.name, each.spec.version, hides=True) for each in workflows}
     for name, parity in found.items():
-        if parity and parity.shadow.is_active and parity.night and parity.night["workflow_version"] != versions[name]:
+        if parity and parity.is_of_other_file:
             fix = f"`millpond plan {name}` compares again"
-            yield Finding(name, "parity", "compared with another version of the workflow file", fix)
+            yield Finding(name, "parity", OTHER_FILE, fix)
         elif parity is None:
             yield Finding(name, "parity", "no other connector was compared with it")
         elif parity.is_explained:

@@ -48,7 +48,7 @@ def ignore(
             if not records:
                 return _list(connections, workflow)
             of = _by_workflow(connections, records, workflow)
-            return _stop(connections, of) if stop else _ignore(connections, of, until, reason)
+            return _stop(connections, of, reason) if stop else _ignore(connections, of, until, reason)
         except SyncError as error:
             print_problems([str(error)])
             return USAGE
@@ -89,9 +89,11 @@ def _problem(problems: Sequence[SyncError]) -> SyncError:
     return NothingHeldError(*unheld) if unheld else SyncError("no workflow delivers these records")
 
 
-def _stop(connections: Connections, of: dict[str, list[SourceKey]]) -> int:
+def _stop(connections: Connections, of: dict[str, list[SourceKey]], reason: str) -> int:
     approver = require_approver()
-    count = sum(count_again(connections, connections.workflow(name), keys, approver) for name, keys in of.items())
+    count = sum(
+        count_again(connections, connections.workflow(name), keys, reason, approver) for name, keys in of.items()
+    )
     if not count:
         raise SyncError("none of these records is ignored; `millpond ignore` lists those that are")
     publish_sealed(connections.warehouse)

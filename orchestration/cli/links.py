@@ -26,7 +26,7 @@ NEW = "new"  # instead of a target id: the record is none of the target's record
 SHOWN_RECORDS = 20
 SHOWN_CANDIDATES = 5
 HEADINGS = {
-    Action.AMBIGUOUS.value: "need a decision",
+    Action.AMBIGUOUS.value: "to decide",
     Action.ADOPT.value: "would be adopted",
     Action.CREATE.value: "would be created although a similar record exists",
 }
@@ -135,19 +135,22 @@ def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> i
 
 
 @with_json
-def unlink(record: str, *, workflow: str = "") -> int:
+def unlink(record: str, *, workflow: str = "", reason: str = "") -> int:
     """Remove a manual link.
 
     Args:
         record: NetSuite id, number or name.
         workflow: Required if several workflows deliver such records.
+        reason: A note for the ledger.
     """
     with open_connections() as connections:
         try:
             approver = require_approver()
             found, chosen = _find(connections, record, workflow)
             with connections.warehouse.writer() as con:
-                removed = delete_manual_link(con, chosen.name, found.source, found.source_id, approver, connections.now)
+                removed = delete_manual_link(
+                    con, chosen.name, found.source, found.source_id, approver, connections.now, reason
+                )
         except (SyncError, WarehouseError) as error:
             print_problems([str(error)])
             return USAGE if isinstance(error, SyncError) else FAILED

@@ -23,20 +23,21 @@ from resources.errors import IntegrationError, QuotaExhaustedError
 
 
 @with_json
-def apply(plan: str, *, only: tuple[str, ...] = ()) -> int:
+def apply(plan: str, *, only: tuple[str, ...] = (), reason: str = "") -> int:
     """Send a plan exactly as it was made, whole or in part.
 
     Args:
         plan: The plan's id, or its first characters. A plan is sent once. Records that changed after it was made are
             left out and listed.
         only: `action=create`, `record=107` or `field=name`; may be repeated.
+        reason: A note for the ledger.
     """
     run_id = str(uuid.uuid4())
     with open_connections() as connections:
         try:
             approver = require_approver()
             found = find_plan(connections.warehouse, plan)
-            synced = apply_plan(connections, found.plan_id, only, run_id, approver)
+            synced = apply_plan(connections, found.plan_id, only, run_id, approver, reason)
         except SyncError as error:
             print_problems([str(error)])
             return USAGE
@@ -88,8 +89,8 @@ def reject(plan: str, *, reason: str = "rejected by an operator") -> int:
 
 @with_json
 def undo(
-    run: str, *, record: tuple[str, ...] = (), where: str = "", limit: int | None = None, html: Path | None = None,
-    csv: Path | None = None,
+    run: str, *, record: tuple[str, ...] = (), where: str = "", reason: str = "", limit: int | None = None,
+    html: Path | None = None, csv: Path | None = None,
 ) -> int:  # fmt: skip
     """Make a plan that reverts what a run sent.
 
@@ -98,13 +99,14 @@ def undo(
             are reported as conflicts and left unchanged.
         record: NetSuite ids to revert; all when omitted.
         where: SQL condition, such as `action = 'update'`, over action, source, source_id, target_id and mapped fields.
+        reason: A note for the ledger.
         limit: Records to print of each plan; all when omitted.
         html: Also write the plans as a page for reviewers to this file.
         csv: Also write them as a table: a row per record and field.
     """
     with open_connections() as connections:
         try:
-            made, problems = undo_run(connections, run, record, where, require_approver())
+            made, problems = undo_run(connections, run, record, where, require_approver(), reason)
         except SyncError as error:
             made, problems = [], [str(error)]
         if not made:

@@ -91,10 +91,15 @@ def report(*workflows: str, html: Path | None = None) -> int:
     """
     settings = MillpondSettings()
     hides = settings.personal_data != "show"
+    versions = {each.name: each.spec.version for each in load_workflows(settings.workflows)[0]}
     try:
         with warehouse_of(settings).writer(transaction=False) as con:
             known = shadowed_workflows(con)
-            found = {name: read_parity(con, name, hides=hides) for name in workflows or known if name in known}
+            found = {
+                name: read_parity(con, name, versions.get(name, ""), hides=hides)
+                for name in workflows or known
+                if name in known
+            }
     except WarehouseError as error:
         print_problems([str(error)])
         return FAILED

@@ -20,7 +20,7 @@ from orchestration.simulation.rehearse import rehearse
 from orchestration.simulation.replay import document, page
 from orchestration.simulation.result import Result
 from orchestration.simulation.saved import SavedError, read_saved, require_place, saved_names
-from orchestration.simulation.world import WorkflowsError
+from orchestration.simulation.world import WorkflowsError, usable_workflows
 from resources.atomic_file import write_atomically
 
 SHOWN = 3  # examples of a difference
@@ -81,9 +81,13 @@ def simulate(
 def _simulate(home: Path, options: Options, other: Path | None, name: str, html: Path | None) -> int:
     """Run one simulation, or two to compare, and print; return the exit code."""
     problems = options.problems
+    if other and not other.is_dir():
+        problems.append(f"--compare {other}: there is no such folder")
     if problems:
         print_problems(problems)
         return USAGE
+    if other:
+        usable_workflows(other.absolute(), options.only)  # not after the days are simulated
     result = rehearse(options)
     found = document(result)
     note(simulations=[found])

@@ -19,12 +19,23 @@ from resources.atomic_file import write_atomically
 BUSY_S = 60.0
 DATABASES = (".sqlite", ".db")
 WAREHOUSE = (".duckdb", ".duckdb.wal")
-PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")  # first bytes of gzip, zip, zstd, xz
+# first bytes of gzip, zip, zstd, xz, bzip2, 7-Zip, LZ4 and Parquet
+PACKED = (
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ",
+    b"BZh",
+    b"7z\xbc\xaf",
+    b"\x04\x22\x4d\x18",
+    b"PAR1",
+)
 # of people and machines, not of records
 LEFT_ALONE = ("users.json", "version.json", "ui_token", "switches.json", "dagster.yaml", ".env", "defs.yaml",
               "groups.yaml", "suiteprojects_tokens.json", "ledger_checkpoint.json")  # fmt: skip
 FOLDERS_LEFT_ALONE = ("sandbox", "workflows")
 SHARED = "a value that other records have as well, see above"
+IS_PACKED = "a packed file, perhaps a backup or an export from before: delete it, or let it expire"
 OTHERS = "settings, or in use by another process: see for yourself"
 COPIES = ("before-", ".backup.")  # folders with earlier states of the home: of a restore, an upgrade, a backup
 DAGSTER, ACCOUNTS = "dagster/", "accounts"
@@ -181,7 +192,7 @@ def remaining(searched: Searched, spelled: Spelled) -> list[Kept]:
             file = folder / each
             name = file.relative_to(home).as_posix()
             if _is_packed(file):
-                kept.append(Kept(name, "a packed file, perhaps a backup from before: delete it, or let it expire"))
+                kept.append(Kept(name, IS_PACKED))
             elif any(part.startswith(COPIES) for part in file.relative_to(home).parts):
                 if _has_value(file, spelled) or each.endswith(WAREHOUSE):
                     kept.append(Kept(name, "an earlier state of the home: delete the folder"))

@@ -6,22 +6,23 @@ values  ->  Spelled: found(), replaced()
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from urllib.parse import quote, quote_plus
 
-from assets.delivery.forget.texts import is_phrase, spellings
+from assets.delivery.forget.texts import is_phrase, normal_forms, spellings
 from resources.warehouse.forgotten import TEXT
 
-ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
 MIN_SCANNED = 8  # letters of a word that is looked for in bytes, where words have no ends
 
 
 class Spelled:
-    """Values as they are, and as JSON, HTML and addresses write them; phrases in any case, and wrapped, too."""
+    """Values as they are, and as JSON, HTML, XML and addresses write them; phrases in any case, and wrapped, too."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = list(texts)
+        self.texts = normal_forms(texts)
 
     @cached_property
     def phrases(self) -> "Spelled":
@@ -62,11 +63,19 @@ class Spelled:
         """The values as files have them: as they are, with the letters of ASCII, and in UTF-16."""
         sought = [each for each in self.texts if is_phrase(each) or len(each) >= MIN_SCANNED]
         found = {form for text in sought for form in (text, html.escape(text), json.dumps(text)[1:-1])}
-        return sorted({form.encode(encoding) for form in found for encoding in ENCODINGS})
+        return sorted({each.lower() for form in found for each in _encoded(form)})
 
     def found_in_bytes(self, content: bytes) -> bool:
-        """Return whether bytes have one of the values."""
-        return any(each in content for each in self.needles)
+        """Return whether bytes have one of the values, in any case of ASCII's letters."""
+        small = content.lower()
+        return any(each in small for each in self.needles)
+
+
+def _encoded(text: str) -> Iterator[bytes]:
+    """Yield a text in each encoding that has all of its letters."""
+    for encoding in ENCODINGS:
+        with suppress(UnicodeEncodeError):
+            yield text.encode(encoding)
 
 
 def _wrapped(phrase: str) -> str:
@@ -79,6 +88,7 @@ def _forms(texts: Iterable[str]) -> set[str]:
     for text in texts:
         escaped = html.escape(text)
         plain = {text, text.strip(), escaped, escaped.replace("&#x27;", "&#39;"), quote(text), quote_plus(text)}
+        plain |= {each.encode("ascii", "xmlcharrefreplace").decode() for each in plain}  # as XML in ASCII has them
         for each in plain:
             for ascii_only in (False, True):
                 once = json.dumps(each, ensure_ascii=ascii_only)[1:-1]

@@ -13,7 +13,7 @@ from assets.delivery.errors import SyncError
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from orchestration.account_partitions import account_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
@@ -54,7 +54,7 @@ def _apply_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     @decision_op(APPLY_OP, "Sends a plan exactly as it was made, whole or in part, once.", workflows)
     def apply_op(context: dg.OpExecutionContext, config: Apply) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             metadata = _apply(context, connections, config, account_of(context.run, settings).account)
             publish_sealed(connections.warehouse)
         text = f"plan {metadata['plan']} applied: {config.reason}"
@@ -70,7 +70,7 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
     @decision_op(REJECT_OP, "Rejects a plan; nothing is sent.", workflows)
     def reject_op(context: dg.OpExecutionContext, config: Reject) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             plan = reject_plan(connections, config.plan_id, config.reason, approver_of(context.run.tags))
             publish_sealed(connections.warehouse)
         metadata = {"plan": plan.plan_id, "workflow": plan.workflow, "reason": config.reason, "state": "rejected"}

@@ -13,7 +13,7 @@ from assets.delivery.component.asset_spec import POOL
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.forget.erase import Decision
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from orchestration.account_partitions import account_of
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import FORGET_RECORD
@@ -45,7 +45,7 @@ def forget_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     )
     def forget_op(context: dg.OpExecutionContext, config: Forget) -> None:
         account = account_of(context.run, settings)
-        with dagster_failure(SyncError, MappingError, ChainError):
+        with refusals(SyncError, MappingError, ChainError):
             decision = Decision(approver_of(context.run.tags), utc_now(warehouse_clock(account)), config.reason.strip())
             proof = forget_record(account, list(workflows), config.source, config.source_id, decision)
         for line in proof.lines():

@@ -33,14 +33,15 @@ def ignore_records(
 
 
 def count_again(
-    connections: Connections, workflow: Workflow, keys: Collection[SourceKey] | None, approver: str, source: str = ""
-) -> int:
+    connections: Connections, workflow: Workflow, keys: Collection[SourceKey] | None, reason: str, approver: str,
+    source: str = "",
+) -> int:  # fmt: skip
     """End the ignoring of records, without keys of all of a source; return how many were ignored."""
     with connections.warehouse.writer() as con:
         if keys is None:
             rows = read_ignored(con, connections.now, workflow.name)
             keys = [SourceKey(each["source"], each["source_id"]) for each in rows if each["source"] == source]
-        return end_ignored(con, Ended(workflow.name, approver, connections.now), keys)
+        return end_ignored(con, Ended(workflow.name, approver, connections.now, reason), keys)
 
 
 def keys_of_cause(connections: Connections, workflow: Workflow, cause: Mapping[str, str]) -> list[SourceKey]:

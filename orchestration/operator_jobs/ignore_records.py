@@ -11,7 +11,7 @@ from pydantic import Field
 from assets.delivery.errors import SyncError
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from assets.result_texts import counted
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import IGNORE_RECORDS
@@ -49,7 +49,7 @@ def ignore_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
     )
     def ignore_op(context: dg.OpExecutionContext, config: Ignore) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             text = _carry_out(connections, config, approver_of(context.run.tags))
             publish_sealed(connections.warehouse)
         metadata = {"workflow": config.workflow, "source": config.source}
@@ -63,7 +63,7 @@ def _carry_out(connections: Connections, config: Ignore, approver: str) -> str:
     workflow = connections.workflow(config.workflow)
     keys = [SourceKey(config.source, each) for each in config.source_ids]
     if not config.until:
-        count = count_again(connections, workflow, keys or None, approver, config.source)
+        count = count_again(connections, workflow, keys or None, config.reason, approver, config.source)
         return f"{counted(count, config.source)} {'is' if count == 1 else 'are'} counted again"
     keys = keys or keys_of_cause(connections, workflow, {**config.cause, "source": config.source})
     count = ignore_records(connections, workflow, keys, config.until, config.reason, approver)

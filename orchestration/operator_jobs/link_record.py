@@ -11,7 +11,7 @@ from pydantic import Field
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, save_manual_link
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import LINK_RECORD, UNLINK_RECORD
 from orchestration.configuration.settings import MillpondSettings
@@ -43,7 +43,7 @@ def link_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
     @decision_op(LINK_OP, "Links a record.", workflows)
     def link_op(context: dg.OpExecutionContext, config: Link) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             _link(connections, config, approver_of(context.run.tags))
         found = f"record {config.target_id}" if config.target_id else "no record; the next run creates one"
         _observe(context, config, f"{config.source} {config.source_id}: linked to {found}", settings)
@@ -51,7 +51,7 @@ def link_jobs(workflows: Sequence[Workflow], settings: MillpondSettings) -> list
     @decision_op(UNLINK_OP, "Removes a link.", workflows)
     def unlink_op(context: dg.OpExecutionContext, config: Unlink) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             _unlink(connections, config, approver_of(context.run.tags))
         _observe(context, config, f"{config.source} {config.source_id}: the link was removed", settings)
 
@@ -74,7 +74,9 @@ def _link(connections: Connections, config: Link, approver: str) -> None:
 
 def _unlink(connections: Connections, config: Unlink, approver: str) -> None:
     with connections.warehouse.writer() as con:
-        removed = delete_manual_link(con, config.workflow, config.source, config.source_id, approver, connections.now)
+        removed = delete_manual_link(
+            con, config.workflow, config.source, config.source_id, approver, connections.now, config.reason
+        )
     if not removed:
         raise SyncError(
             f"{config.source} {config.source_id} has no manual link in {config.workflow}; there is nothing to remove"

@@ -85,7 +85,7 @@ def _decision(
 
 
 def undo_run(
-    connections: Connections, run: str, records: Sequence[str], where: str, approver: str
+    connections: Connections, run: str, records: Sequence[str], where: str, approver: str, reason: str = ""
 ) -> tuple[list[tuple[str, PlannedUndo]], list[str]]:
     """Make a plan per workflow that reverts what a run sent, and record who asked; return them, and the problems."""
     made, problems = [], []
@@ -100,6 +100,7 @@ def undo_run(
                     records=records,
                     where=where,
                     requested_by=approver,
+                    reason=reason,
                 )
                 made.append((name, undone))
             except (SyncError, IntegrationError) as error:

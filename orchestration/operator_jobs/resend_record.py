@@ -14,7 +14,7 @@ from assets.delivery.audit.find import Record
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.realtime.sync_records import RealtimeResult
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import RESEND_RECORD
 from orchestration.configuration.settings import MillpondSettings
@@ -48,7 +48,7 @@ def resend_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
         made = Connections.of(workflows, context.resources)
         connections = replace(made, clients={**made.clients, "netsuite": context.resources.netsuite})
         record = Record(config.source, config.source_id, None, None)
-        with dagster_failure(SyncError, MappingError):
+        with refusals(SyncError, MappingError):
             approver = approver_of(context.run.tags)
             workflow = connections.workflow(config.workflow)
             result = resend_records(connections, workflow, [record], context.run_id, approver)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import dagster_failure
+from assets.failures import refusals
 from orchestration.authorization import approver_of
 from orchestration.automation.groups import UNDO_RUN
 from orchestration.configuration.settings import MillpondSettings
@@ -36,9 +36,9 @@ def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.Jo
     @decision_op(UNDO_OP, "Makes a plan that reverts a run; nothing is sent.", workflows)
     def undo_op(context: dg.OpExecutionContext, config: Undo) -> None:
         connections = Connections.of(workflows, context.resources)
-        with dagster_failure(SyncError):
+        with refusals(SyncError):
             approver = approver_of(context.run.tags)
-            made, problems = undo_run(connections, config.run, config.records, config.where, approver)
+            made, problems = undo_run(connections, config.run, config.records, config.where, approver, config.reason)
             if not made:
                 raise SyncError("; ".join(problems))
         for problem in problems:  # a record or field of one workflow may be unknown to the others

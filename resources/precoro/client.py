@@ -151,7 +151,7 @@ class PrecoroClient:
 
     def _get(self, path: str, operation: str, **query: int) -> Any:
         """Return a body; an unusable one is asked for again, like an error of the network."""
-        return self._http.read("GET", path, operation, lambda response: _json(response, operation), params=query)
+        return self._http.read("GET", path, operation, lambda answer: _without_error(answer, operation), params=query)
 
     def _write(
         self,
@@ -174,7 +174,7 @@ class PrecoroClient:
 
 
 def _without_error(response: httpx.Response, operation: str) -> Any:
-    """Return the body of a successful write; ContractError if it contains an error nevertheless."""
+    """Return the body of a successful response; ContractError if it contains an error nevertheless."""
     body = _json(response, operation)
     if isinstance(body, dict) and (body.get("error") or body.get("errors")):
         raise ContractError("precoro", operation, "the response says success and contains an error")

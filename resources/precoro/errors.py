@@ -4,7 +4,7 @@ Source: precoro.md §3 (429 body) and §4 (error envelope).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,7 +19,7 @@ from resources.errors import (
     RecordRejectedError,
     RequestRejectedError,
 )
-from resources.http_failures import BUSY, ONE_RECORD, retry_after_s, temporary_failure
+from resources.http_failures import BUSY, ONE_RECORD, retry_after_s, sent_at, temporary_failure
 from resources.json_body import load_json, repaired
 from resources.scalars import as_moment, as_number
 
@@ -71,7 +71,8 @@ class ErrorTranslator:
         details = body if isinstance(body, dict) else {}
         kind = str(details.get("RateLimit-Type") or "unnamed limiter")
         timestamp = details.get("RateLimit-Retry-After") or response.headers.get("ratelimit-retry-after")
-        seconds = self._until(str(timestamp).strip()) if timestamp else None
+        now = sent_at(response, self._clock.now())
+        seconds = _seconds_until(str(timestamp).strip(), now) if timestamp else None
         if seconds is None:
             seconds = retry_after_s(response, self._clock.now())
         if "daily" in kind.lower() or (seconds or 0.0) > MAX_WAIT_S:
@@ -80,15 +81,14 @@ class ErrorTranslator:
             return QuotaExhaustedError("precoro", operation, f"HTTP 429: {kind}{until}", until=moment)
         return RateLimitedError("precoro", operation, f"HTTP 429: {kind}", retry_after_s=seconds)
 
-    def _until(self, timestamp: str) -> float | None:
-        """Return the seconds until a timestamp, in the documented form, as an HTTP date, in ISO 8601, or as seconds."""
-        seconds = as_number(timestamp)
-        if seconds is not None:
-            return max(0.0, seconds) if seconds < FIRST_TIMESTAMP else None
-        moment = as_moment(timestamp.removesuffix(" UTC"))
-        if moment is None:
-            return None
-        return max(0.0, (moment - self._clock.now()).total_seconds()) + ROUNDING_S
+
+def _seconds_until(timestamp: str, now: datetime) -> float | None:
+    """Return the seconds until a timestamp, in the documented form, as an HTTP date, in ISO 8601, or as seconds."""
+    seconds = as_number(timestamp)
+    if seconds is not None:
+        return max(0.0, seconds) if seconds < FIRST_TIMESTAMP else None
+    moment = as_moment(timestamp.removesuffix(" UTC"))
+    return None if moment is None else max(0.0, (moment - now).total_seconds()) + ROUNDING_S
 
 
 def _json(response: httpx.Response) -> Any:

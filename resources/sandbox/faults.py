@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"  # not processed, HTTP 200 with an empty body
     LOCKED_423 = "locked_423"  # not processed, HTTP 423: what it writes is in use
     REFUSED_451 = "refused_451"  # not processed, HTTP 451: a firewall refuses its text
+    REFUSED_401 = "refused_401"  # not processed, HTTP 401: the key or token is not accepted
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Faults:
 
 
 OF_ONE_RECORD = frozenset({FaultKind.LOCKED_423, FaultKind.REFUSED_451})
-OUTAGES = tuple(kind for kind in FaultKind if kind not in OF_ONE_RECORD)
+OUTAGES = tuple(kind for kind in FaultKind if kind not in {*OF_ONE_RECORD, FaultKind.REFUSED_401})
 
 
 class FaultInjector:
@@ -126,6 +127,7 @@ _NOT_PROCESSED: dict[FaultKind | None, Callable[[Request], Response]] = {
     FaultKind.EMPTY: lambda _: Response(200, b"", {"Content-Type": "application/json"}),
     FaultKind.LOCKED_423: lambda request: Response(423, _quote(request).encode(), {"Content-Type": "text/plain"}),
     FaultKind.REFUSED_451: lambda request: Response(451, _quote(request).encode(), {"Content-Type": "text/html"}),
+    FaultKind.REFUSED_401: lambda request: Response(401, _quote(request).encode(), {"Content-Type": "text/html"}),
 }
 _PROCESSED: dict[FaultKind | None, Callable[[Response, Request], Response]] = {
     FaultKind.APPLIED_500: lambda _, request: _internal_error(request),

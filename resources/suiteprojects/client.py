@@ -9,11 +9,14 @@ is repeated, and a write raises AnswerLostError: check the target before sending
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
+import httpx
+
 from resources.account import Account, account_of
 from resources.clock import Clock, WallClock
 from resources.errors import (
     AnswerLostError,
     ContractError,
+    CredentialsError,
     IntegrationError,
     QuotaExhaustedError,
     RateLimitedError,
@@ -149,6 +152,10 @@ class SuiteProjectsClient:
             )
         except RecordRejectedError as error:  # an HTTP 400 rejects the request, not one of its records
             raise RequestRejectedError(SYSTEM, operation, error.reason, code=error.code) from error
+        except CredentialsError as error:  # whether an expired token is answered so is unknown (§1.1)
+            if error.code == str(httpx.codes.UNAUTHORIZED) and self._sign_in.renew():
+                raise _RetryError(0.0, error) from error
+            raise
         try:
             auth, blocks = parse_response(response.content)
             self._check_auth(auth, operation)

@@ -66,10 +66,10 @@ def insert_frame(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame
 
 def replace_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     """Create or replace a table with the content of a frame."""
-    first = next(parts_of(frame), frame)
-    _incoming = Arrow(first)
-    con.execute(f"create or replace table {quoted(name)} as select * from _incoming")
-    insert_frame(con, name, frame.slice(first.height))
+    _incoming = Arrow(frame.head(0))
+    # an insert of no rows, here too, would lose the large ones that follow in the same transaction (DuckDB 1.5)
+    con.execute(f"create or replace table {quoted(name)} as select * from _incoming with no data")
+    insert_frame(con, name, frame)
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> set[str]:

@@ -64,5 +64,8 @@ from compared
 left join sync_links as links on links.workflow = compared.workflow and links.target_id = compared.target_id
 where case when compared.is_new then compared.value is not null
     else compared.fields_before[compared.column_name] is distinct from compared.value end
-order by changed_at, compared.from_position nulls first, compared.side, source, source_id, compared.column_name
+-- a clock that was set back does not turn places around
+order by case when compared.from_position is null then changed_at
+    else max(compared.valid_from) over (partition by compared.from_position is null order by compared.from_position) end,
+    compared.from_position nulls first, compared.side, source, source_id, compared.column_name
 )

@@ -196,6 +196,9 @@ forgotten as (
     from sync_forgotten semi join keys using (source, source_id)
 )
 
-select * from changes union all select * from ends union all select * from forgotten
-order by changed_at, from_position nulls first, side, field
+select * from (select * from changes union all select * from ends union all select * from forgotten)
+-- a clock that was set back does not turn places around
+order by case when from_position is null then changed_at
+    else max(changed_at) over (partition by from_position is null order by from_position) end,
+    from_position nulls first, side, field
 )

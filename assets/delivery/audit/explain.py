@@ -16,7 +16,7 @@ from assets.delivery.audit.find import Record, search_columns, search_partly, se
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.warehouse.record_names import named_record
-from resources.warehouse.tables import quoted, tables_of
+from resources.warehouse.tables import literal, quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -79,7 +79,7 @@ def _explain(
     con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], record: Record, as_of: datetime | None
 ) -> Explanation:
     workflows = _workflows(con, tables, record.source)
-    queries = _current_queries(con, record, workflows) if as_of is None else _past_queries(con, record, as_of)
+    queries = _current_queries(con, record, workflows) if as_of is None else _past_queries(con, tables, record, as_of)
     found = _read_existing(con, tables, queries)
     found |= _read_existing(con, tables, _target_queries(found))
     seen = found.get("seen", [])
@@ -138,15 +138,50 @@ def _current_queries(con: duckdb.DuckDBPyConnection, record: Record, workflows: 
     return queries
 
 
-def _past_queries(con: duckdb.DuckDBPyConnection, record: Record, as_of: datetime) -> dict[str, RowQuery]:
-    """Return the queries about decisions and attempts up to a moment; a decision that ended later was still open."""
+def _past_queries(
+    con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], record: Record, as_of: datetime
+) -> dict[str, RowQuery]:
+    """Return the queries about decisions and attempts up to a moment; a decision that ended later was still open.
+
+    The moment is the last place in the ledger's sequence that is not later by its clock, as for the values of that
+    time: what one run decided while the clock was wrong is before what the next run decided.
+    """
     in_ledger, values = _ledger_condition(con, record)
-    ended = ", ".join(f"case when to_at <= ? then {name} end as {name}" for name in ("to_run", "to_at"))
-    columns, bound = _DECIDED.replace("to_run, to_at", ended), [as_of, as_of, *values, as_of]
+    places = _places(con, tables, record, as_of)
+    place = f"case workflow {places} end" if places else "null"
+    ended = f"{_NEXT} is not null or to_at <= ?"
+    columns = _DECIDED.replace("to_run, to_at", ", ".join(f"case when {ended} then {e} end as {e}" for e in _END))
+    decided = f"{in_ledger} and coalesce(from_position <= {place}, from_at <= ?)"
+    attempted = f"{in_ledger} and coalesce(position <= {place}, seen_at <= ?)"
     return {
-        "decided": RowQuery("sync_decisions", f"{in_ledger} and from_at <= ?", bound, columns, _BY_START),
-        "attempts": RowQuery("sync_attempts", f"{in_ledger} and seen_at <= ?", [*values, as_of], _ATTEMPTED, _BY_TIME),
+        "decided": RowQuery("sync_decisions", decided, [as_of, as_of, *values, as_of], columns, _BY_START),
+        "attempts": RowQuery("sync_attempts", attempted, [*values, as_of], _ATTEMPTED, _BY_TIME),
     }
+
+
+_END = ("to_run", "to_at")
+_NEXT = "lead(from_position) over (partition by workflow order by from_position nulls first, from_at)"
+
+
+def _places(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], record: Record, as_of: datetime) -> str:
+    """Return the last place of each workflow that is not later than a moment, as the branches of a `case`."""
+    in_ledger, values = _ledger_condition(con, record)
+    dated = {
+        "sync_readings": ("position, read_at", "true", []),
+        "sync_attempts": ("position, seen_at", in_ledger, values),
+        "sync_decisions": ("from_position, from_at", in_ledger, values),
+    }
+    known = {table: each for table, each in dated.items() if table in tables}
+    rows = " union all ".join(
+        f"select workflow, {columns} from {table} where {condition}" for table, (columns, condition, _) in known.items()
+    )
+    query = (
+        f"select workflow, max(place) from ({rows}) as row(workflow, place, happened_at) where happened_at <= ?"
+        " group by workflow"
+    )
+    bound = [value for _, _, of_table in known.values() for value in of_table]
+    found = con.execute(query, [*bound, as_of]).fetchall() if known else []
+    return " ".join(f"when {literal(workflow)} then {place}" for workflow, place in found if place is not None)
 
 
 def _target_queries(found: Mapping[str, Rows]) -> dict[str, RowQuery]:

@@ -49,20 +49,22 @@ def find_records(warehouse: Warehouse, text: str, *, partial: bool = False) -> l
 def search_partly(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
     """Return the first records whose number or name contains a text, in any case and with or without accents.
 
-    E-mail addresses are not searched: a part of one, such as its domain, would name a person to whoever tries.
+    Several spaces count as one, as pages show them. E-mail addresses are not searched: a part of one, such as its
+    domain, would name a person to whoever tries.
     """
-    plain = text.strip()
+    plain = " ".join(text.split())
     if not plain:
         return []
     rows = con.execute(_PARTS.format(named=named_records(con)), [plain, LIMIT]).fetchall()
     return [Record(*row) for row in rows]
 
 
-_PARTS = """
+_PARTS = r"""
 with
 sought as (select lower(strip_accents(?)) as part),
 plain as (
-    select *, lower(strip_accents(coalesce(name, ''))) as plain_name, lower(coalesce(number, '')) as plain_number
+    select *, lower(strip_accents(regexp_replace(coalesce(name, ''), '\s+', ' ', 'g'))) as plain_name,
+        lower(coalesce(number, '')) as plain_number
     from ({named})
 )
 select source, source_id, number, name from plain, sought

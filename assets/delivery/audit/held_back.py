@@ -50,6 +50,7 @@ HELD_BACK_COMMENTS = {
     "root_action": "Decision on those.",
     "root_code": "Code of the root cause.",
     "root_reason": "The root cause in words; of the first record, if the texts differ.",
+    "reasons": "Each of these texts with its number of records (reason, records), the most frequent first.",
     "records": "Number of records held back by this cause.",
     "since": "Time since when the oldest of them is held back, UTC; null: all are new.",
     "first_ids": "NetSuite ids of the first five.",
@@ -68,6 +69,7 @@ ROOT_STATES = {
     Action.UNCHANGED: "is not active in the target",
 }
 FIRST_IDS = 5
+SHOWN_REASONS = 5  # texts that a sentence lists
 CAUSE = ("workflow", "source", "action", "root_source", "root_action", "root_code")  # identifies a group of held_back
 
 
@@ -156,8 +158,11 @@ def held_back(records: pl.DataFrame) -> pl.DataFrame:
     grouped = records.with_columns(pl.when(~own).then("root_source").alias("root_source")).group_by(
         *CAUSE, maintain_order=True
     )
+    text = pl.coalesce("root_reason", "root_code", pl.lit(""))
+    reason, count = text.unique(maintain_order=True).alias("reason"), text.unique_counts().alias("records")
     causes = grouped.agg(
         pl.col("root_reason").first(),
+        pl.struct(reason, count).sort_by(count, descending=True, maintain_order=True).alias("reasons"),
         pl.len().alias("records"),
         pl.col("since").min(),
         pl.col("source_id").head(FIRST_IDS).alias("first_ids"),
@@ -188,13 +193,13 @@ def cause_texts(causes: pl.DataFrame) -> list[str]:
         source, action, root_source, root_action = map(_text, keys[:-1])
         if not root_source:
             lines += [
-                (row["records"], f"{counted(row['records'], source)} {action}: {row['root_reason']}{_examples(row)}")
+                (row["records"], f"{counted(row['records'], source)} {action}: {reasons_text(row)}{_examples(row)}")
                 for row in rows.iter_rows(named=True)
             ]
             continue
         records = int(rows["records"].sum())
         whose, state = "its" if records == 1 else "their", root_state(root_action, rows["root_code"][0])
-        reasons = "" if Action(root_action) in WRITING or keys[-1] else f" ({_reasons(rows)})"
+        reasons = "" if Action(root_action) in WRITING or keys[-1] else f" ({reasons_text(*rows.to_dicts())})"
         text = f"{counted(records, source)} {action}: {whose} {singular(root_source)} {state}{reasons}"
         lines.append((records, text))
     return [text for _, text in sorted(lines, key=lambda line: -line[0])]
@@ -211,10 +216,15 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _reasons(rows: pl.DataFrame) -> str:
-    if rows.height == 1:
-        return str(rows["root_reason"][0])
-    return "; ".join(f"{reason}: {records:,}" for reason, records in rows.select("root_reason", "records").iter_rows())
+def reasons_text(*causes: Mapping[str, Any]) -> str:
+    """Return the reasons of causes; of several texts the first ones, each with its number of records."""
+    found = [(str(each["reason"]), int(each["records"])) for row in causes for each in row["reasons"]]
+    if len(found) == 1:
+        return found[0][0]
+    found.sort(key=lambda each: -each[1])
+    rest = sum(records for _, records in found[SHOWN_REASONS:])
+    shown = [*found[:SHOWN_REASONS], *([("other reasons", rest)] if rest else [])]
+    return "; ".join(f"{reason}: {records:,}" for reason, records in shown)
 
 
 def _examples(row: Mapping[str, object]) -> str:
@@ -229,8 +239,7 @@ def cause_rows(
     """Return the causes of all workflows as a report lists them, the most records first; `hides` leaves values out.
 
     Returns:
-        HELD_BACK_COMMENTS; `cause`: a sentence; `reasons`: the texts with their numbers of records, as limits and
-        fields differ within one cause; the most frequent first.
+        HELD_BACK_COMMENTS; `cause`: a sentence; `reasons`: as pairs.
     """
     with warehouse.writer(transaction=False) as con:
         if not has_table(con, "sync_decisions"):
@@ -239,9 +248,7 @@ def cause_rows(
     records = without_values(records) if hides else records
     rows = held_back(records).to_dicts()
     for row in rows:
-        of = of_cause(records, {name: row[name] or "" for name in CAUSE})
-        counts = of.group_by("root_reason").len().sort("len", "root_reason", descending=[True, False])
-        row["reasons"] = [(reason or row["root_code"] or "", count) for reason, count in counts.rows()]
+        row["reasons"] = [(each["reason"], each["records"]) for each in row["reasons"]]
         row["cause"] = waits_for(row)
     return rows
 

@@ -80,10 +80,10 @@ class Reconciliation:
     @property
     def summary(self) -> str:
         """One line of counts, for the check, with what was not verified."""
-        causes = ", ".join(f"{count} {cause}" for cause, count in sorted(self.explained.items()))
-        explained = f"{sum(self.explained.values())} explained ({causes})" if causes else "0 explained"
-        unexplained = f"{len(self.unexplained_ids)} unexplained differences"
-        counts = f"{self.equal} of {self.records} records equal, {explained}, {unexplained}"
+        causes = ", ".join(f"{count:,} {cause}" for cause, count in sorted(self.explained.items()))
+        explained = f"{sum(self.explained.values()):,} explained ({causes})" if causes else "0 explained"
+        unexplained = f"{len(self.unexplained_ids):,} unexplained differences"
+        counts = f"{self.equal:,} of {self.records:,} records equal, {explained}, {unexplained}"
         through, gaps = _at(self.verification.through), self.verification.gaps
         if self.is_identical:
             head = f"identical, by values read through {through}"
@@ -200,9 +200,13 @@ SIDES = """
 with link as (select * from sync_links where workflow = $workflow),
 decided as (select * from sync_decisions where workflow = $workflow and to_run is null),
 newest as (
-    select plan_id, state from sync_plans where workflow = $workflow and kind = 'sync' order by position desc limit 1
+    select plan_id, state, position, note from sync_plans where workflow = $workflow and kind = 'sync'
+    order by position desc limit 1
 ),
-planned as (select plan.*, newest.state as plan_state from {plan} as plan join newest using (plan_id)),
+planned as (
+    select plan.*, newest.state as plan_state, newest.note as plan_note, newest.position as plan_position
+    from {plan} as plan join newest using (plan_id)
+),
 others as (
     select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {target_state}
     where external_id is not null group by external_id

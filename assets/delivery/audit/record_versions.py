@@ -181,9 +181,10 @@ def field_changes(
     """
     query = (
         "select row_number() over () as place, * from temp.field_changes(?, ?, field_name := ?)"
-        " where source = ? and (?::timestamp is null or changed_at <= ?::timestamp) order by place"
+        " where source = ? and (?::timestamp is null or changed_at <= ?::timestamp or from_position <= (select"
+        " max(position) from sync_readings where workflow = ? and read_at <= ?::timestamp)) order by place"
     )
-    values = [workflow, record.source_id, of_field or None, record.source, until, until]
+    values = [workflow, record.source_id, of_field or None, record.source, until, until, workflow, until]
     rows = _rows(con, query, values)
     return [{name: value for name, value in row.items() if name != "place"} for row in rows]
 

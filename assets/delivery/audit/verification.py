@@ -22,6 +22,7 @@ from assets.netsuite.extract.capabilities import missing_columns
 from assets.netsuite.extract.raw_queries import ABSENT, EVIDENCE
 from assets.netsuite.extract.reading_log import LOG, READING
 from assets.netsuite.record_types import RECORD_TYPES, RecordType, record_type_of
+from assets.result_texts import counted
 from assets.warehouse.column_sources import derived_columns
 from resources.warehouse.tables import columns_of, has_table, quoted
 from sql import Statement, statement
@@ -48,7 +49,7 @@ class UnverifiedRows:
     examples: Sequence[str] = ()
 
     def __str__(self) -> str:
-        count = f"{self.rows} rows of " if self.rows else ""
+        count = f"{counted(self.rows, 'rows')} of " if self.rows else ""
         return f"{count}{self.record_type} ({self.reason})"
 
 

@@ -20,6 +20,7 @@ from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.workflow import Workflow
 from assets.netsuite.extract.reading_log import LOG
 from assets.netsuite.record_types import RecordType, record_type_of
+from assets.result_texts import counted
 from resources.warehouse.tables import columns_of, has_table
 from sql import statement
 
@@ -103,7 +104,7 @@ def read_sources(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> Sources:
         if each.absent and each.record_type not in own and not record_type_of(each.record_type).parent
     ]
     overlap = con.execute("select max(overlap_s) from sync_watermarks").fetchall()[0][0]
-    frozen = "; ".join(f"{each.absent} rows of {each.record_type} ({HIDDEN})" for each in hidden)
+    frozen = "; ".join(f"{counted(each.absent, 'rows')} of {each.record_type} ({HIDDEN})" for each in hidden)
     return Sources(found, int(overlap or 0), frozen)
 
 

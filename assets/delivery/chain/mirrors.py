@@ -15,6 +15,12 @@ from assets.delivery.ledger.events import Event, Happened, as_json, details_of
 from assets.delivery.spec.switches import Override
 from resources.warehouse.forgotten import TEXT
 
+# a row that someone damaged is named by its entry in the chain, and is no error here
+_EVENTS = """(
+    select * replace (
+        coalesce(workflow, '') as workflow, case when json_valid(details) then details else '{}' end as details
+    ) from sync_events
+)"""
 _LAST = """
 select workflow, {subject} as subject, arg_max(event, position) as event,
     arg_max(coalesce(decided_by, ''), position) as by, arg_max(details, position) as details,
@@ -58,15 +64,15 @@ class Mirror:
     at: str = ""
     has_note: bool = False
     is_pruned: bool = False
-    events: str = "sync_events"
+    events: str = _EVENTS
 
 
-_SELECTED = """(
+_SELECTED = f"""(
     select workflow, position, event, decided_by, decided_at, source || ' ' || source_id as subject,
         json_object('by', details->>'by', 'run', details->>'run')::varchar as details
     from (
         select *, unnest(from_json(details->'records'->source, '["VARCHAR"]')) as source_id from (
-            select *, unnest(json_keys(details->'records')) as source from sync_events
+            select *, unnest(json_keys(details->'records')) as source from {_EVENTS}
             where event in ('selected', 'deselected')
         )
     )
@@ -225,7 +231,7 @@ def switch_details(override: Override) -> dict[str, Any]:
 
 def _switch_differences(con: duckdb.DuckDBPyConnection, switches: Mapping[str, Override]) -> Iterator[Difference]:
     query = (
-        "select workflow, coalesce(decided_by, ''), details, coalesce(note, '') from sync_events"
+        f"select workflow, coalesce(decided_by, ''), details, coalesce(note, '') from {_EVENTS}"
         " where event = 'switched' order by position"
     )
     recorded: dict[str, list[_Switched]] = {}

@@ -2,10 +2,11 @@
 
 A phrase, such as an e-mail address, a full name or a telephone number, is found anywhere, in any case of letters. A
 word, such as a first name or a postal code, may be a part of many other words, of keys and of numbers: it is found only
-as a whole word, as it is spelled or in capitals.
+as a whole word, as it is spelled or in capitals. A letter with an accent is one character or two.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 MIN_PHRASE = 6
@@ -18,6 +19,12 @@ def is_phrase(text: str) -> bool:
     return len(text) >= MIN_PHRASE and ("@" in text or len(text.split()) > 1)
 
 
+def normal_forms(texts: Iterable[str]) -> list[str]:
+    """Return texts as they are, and with their accents joined to the letters and apart, the longest first."""
+    found = {form for text in texts for form in (text, *(unicodedata.normalize(each, text) for each in ("NFC", "NFD")))}
+    return sorted(found, key=lambda each: (-len(each), each))
+
+
 def contains(column: str) -> str:
     """Return the condition that a column, quoted, holds one of the values of `found_by`; most have none of `$any`."""
     value = f"cast({column} as varchar)"
@@ -27,6 +34,7 @@ def contains(column: str) -> str:
 
 def found_by(texts: Sequence[str]) -> dict[str, object]:
     """Return the values that `contains` binds."""
+    texts = normal_forms(texts)
     phrases, spelled = (
         [each for each in texts if is_phrase(each)],
         spellings(each for each in texts if not is_phrase(each)),

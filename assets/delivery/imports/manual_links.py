@@ -127,14 +127,18 @@ def save_manual_link(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
 
 
 def delete_manual_link(
-    con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id: str, decided_by: str, moment: datetime
-) -> bool:
+    con: duckdb.DuckDBPyConnection, workflow: str, source: str, source_id: str, decided_by: str, moment: datetime,
+    note: str = "",
+) -> bool:  # fmt: skip
     """Delete a manual link and return whether there was one."""
     ensure_ledger(con)
     if not _delete(con, workflow, source, source_id):
         return False
     subject = key_of(source, source_id)
-    record_event(con, Event(event=Happened.UNLINKED, at=moment, workflow=workflow, subject=subject, by=decided_by))
+    unlinked = Event(
+        event=Happened.UNLINKED, at=moment, workflow=workflow, subject=subject, by=decided_by, note=note
+    )  # fmt: skip
+    record_event(con, unlinked)
     return True
 
 

@@ -104,6 +104,13 @@ def confirmed_text(records: int) -> str:
     return f"sent and confirmed since: {counts}; the next run reads back what was sent"
 
 
+def file_text(certificate: Certificate, version: str | None) -> str:
+    """Return that the workflow file is another one than the certificate's; blank if it is not, or not known."""
+    if not version or certificate.workflow_version in {"", version}:
+        return ""
+    return "the workflow file has changed since: what it requires now is not verified; the next run does that"
+
+
 _CONFIRMED_SINCE = f"""
 select workflow, count(distinct (source, source_id))
 from (select unnest(?::varchar[]) as workflow, unnest(?::bigint[]) as certified) as certificate

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 import duckdb
 
+from assets.delivery.ledger.events import since_rebind
+from assets.delivery.ledger.runs import WHOLE
 from assets.delivery.spec.workflow import Workflow
 from resources.warehouse.tables import columns_of, has_table, quoted
 
 GUARD = "emptied_slowly"
 
 # the attempts of the last days that may have arrived; what a person applied was accepted, and so was, with a plan that
-# the guard held back, all that came before it
-WRITTEN_LATELY = """
+# the guard held back and that was applied as a whole, all that came before it; another account has other records
+WRITTEN_LATELY = f"""
 days as (
     select cast(started_at as date) as day
     from sync_runs
@@ -33,16 +35,17 @@ accepted as (
 ),
 
 since as (
-    select coalesce(max(position), 0) as position
-    from sync_plans
-    where workflow = $workflow and decided_by is not null and sent_by is not null and contains(note, $guard)
+    select coalesce(max(plan.position), 0) as position
+    from sync_plans as plan
+    join sync_runs as run on run.run_id = plan.sent_by and run.workflow = plan.workflow
+    where plan.workflow = $workflow and plan.decided_by is not null and contains(plan.note, $guard) and {WHOLE}
 ),
 
 written as (
     select *
-    from sync_attempts
+    from sync_attempts as attempt
     where workflow = $workflow and state = 'intent' and action <> 'create'
-        and position > (select position from since)
+        and position > (select position from since) and {since_rebind("attempt")}
         and run_id not in (select run_id from accepted)
         and run_id in (
             select run_id from sync_runs

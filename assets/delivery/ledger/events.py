@@ -60,6 +60,14 @@ class Event:
     note: str = ""
 
 
+def since_rebind(row: str) -> str:
+    """Return SQL for whether a row of the ledger is about the account that its workflow has now; `row` is its alias."""
+    return (
+        f"(coalesce({row}.position, 0) > (select coalesce(max(position), -1) from sync_events as rebound"
+        f" where rebound.event = '{Happened.REBOUND}' and rebound.workflow = {row}.workflow))"
+    )
+
+
 def record_event(con: duckdb.DuckDBPyConnection, *events: Event) -> None:
     """Append events, in this order, in the caller's transaction."""
     if events:

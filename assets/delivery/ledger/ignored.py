@@ -64,6 +64,7 @@ class Ended:
     workflow: str
     decided_by: str
     decided_at: datetime
+    note: str = ""
 
 
 def ignored_rows(con: duckdb.DuckDBPyConnection) -> str:
@@ -87,7 +88,7 @@ def save_ignored(con: duckdb.DuckDBPyConnection, decision: Ignored, keys: Iterab
     if not count:
         raise NothingHeldError(decision.workflow)
     now = _subjects(con, decision.workflow)
-    ended = Ended(decision.workflow, decision.decided_by, decision.decided_at)
+    ended = Ended(decision.workflow, decision.decided_by, decision.decided_at, decision.note)
     events = [
         Event(
             event=Happened.IGNORED, at=decision.decided_at, workflow=decision.workflow, subject=subject,
@@ -112,9 +113,12 @@ def end_ignored(con: duckdb.DuckDBPyConnection, ended: Ended, keys: Iterable[Sou
 def _counted_again(ended: Ended, subjects: Iterable[str]) -> list[Event]:
     event = Happened.COUNTED_AGAIN
     return [
-        Event(event=event, at=ended.decided_at, workflow=ended.workflow, subject=each, by=ended.decided_by)
+        Event(
+            event=event, at=ended.decided_at, workflow=ended.workflow, subject=each, by=ended.decided_by,
+            note=ended.note,
+        )
         for each in sorted(subjects)
-    ]
+    ]  # fmt: skip
 
 
 def _subjects(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, dict[str, Any]]:

@@ -40,12 +40,13 @@ class PlanState(StrEnum):
     WAITING = "waiting"  # for approval
     SENDING = "sending"
     SENT = "sent"
-    PARTIAL = "partial"  # sending stopped early
+    PARTIAL = "partial"  # sending stopped early, or a part was approved
     REJECTED = "rejected"
     EXPIRED = "expired"
     DIED = "died"  # its run died while sending
 
 
+A_PART = "a part of it was approved"  # the note of a plan that is therefore partial
 OPEN_STATES = (PlanState.READY, PlanState.WAITING)  # can still be sent
 
 
@@ -110,15 +111,22 @@ def _replace_ready(con: duckdb.DuckDBPyConnection, row: Mapping[str, object]) ->
 
 
 def _delete_closed_rows(con: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:
-    """Delete the rows of plans that can no longer be sent; a new real-time plan keeps those of full plans."""
+    """Delete the rows of plans that can no longer be sent; a real-time or undo plan keeps those of full plans."""
     con.execute(
         f"delete from {quoted(table)} where plan_id not in (select plan_id from sync_plans where workflow = $workflow"
-        " and (state = 'waiting' or (kind <> 'realtime' and $kind = 'realtime')"
+        " and (state = 'waiting' or (kind <> 'realtime' and $kind = 'realtime') or (kind = 'sync' and $kind = 'undo')"
         " or (kind = 'realtime' and state in ('ready', 'sending'))))",
         {name: row[name] for name in ("workflow", "kind")},
     )
 
 
+# a condition on sync_plans: a newer plan of all records knows more, whether it waits or not
+REPLACED = """
+kind = 'sync' and exists (
+    select 1 from sync_plans as newer
+    where newer.workflow = sync_plans.workflow and newer.kind = 'sync' and newer.position > sync_plans.position
+)
+"""
 # the age by the steady clock; after a restart, or from another machine, by the distance of two wall clocks
 _OVERDUE = """
 coalesce(
@@ -132,13 +140,15 @@ coalesce(
 def waiting(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) -> list[tuple[str, str, int, int]]:
     """Return workflow, newest plan, number of plans and its writes, of the workflows with plans that need approval.
 
-    Plans that are past their lifetime are left out; `moment` and `reading` are now, by the two clocks.
+    Plans that are past their lifetime are left out, and those that a newer one replaces which needs no approval;
+    `moment` and `reading` are now, by the two clocks.
     """
     query = (
-        "select workflow, arg_max(plan_id, place), count(*), arg_max(writes, place)"
-        " from (select *, row_number() over (order by position nulls first, made_at) as place from sync_plans"
-        f" where state = 'waiting' and kind = 'sync' and not coalesce({_OVERDUE}, false){_unshadowed(con)})"
-        " group by workflow order by workflow"
+        "select workflow, arg_max(plan_id, place), count(*) filter (where waits), arg_max(writes, place)"
+        " from (select *, row_number() over (order by position nulls first, made_at) as place,"
+        f" state = 'waiting' and not coalesce({_OVERDUE}, false) as waits"
+        f" from sync_plans where kind = 'sync'{_unshadowed(con)})"
+        " group by workflow having arg_max(waits, place) order by workflow"
     )
     return con.execute(query, {**reading._asdict(), "moment": moment}).fetchall()
 

@@ -19,6 +19,7 @@ from assets.delivery.ledger.certificates import void_certificates
 from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import PlanState
+from assets.delivery.ledger.runs import WHOLE
 from assets.delivery.ledger.sequence import last_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.ledger.unkeyed import read_unkeyed
@@ -68,7 +69,8 @@ def pending_restore(con: duckdb.DuckDBPyConnection, workflow: str) -> Restore | 
         return None
     finished = con.execute(
         "select 1 from sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = ?"
-        " where run.workflow = ? and run.state in ('finished', 'partial', 'halted') and run.position > ? limit 1",
+        " where run.workflow = ? and run.state in ('finished', 'partial', 'halted') and run.position > ?"
+        f" and {WHOLE} limit 1",
         [PlanKind.SYNC, workflow, restore.position],
     ).fetchall()
     return None if finished else restore

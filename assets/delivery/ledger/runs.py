@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import duckdb
 import polars as pl
 
+from assets.delivery.ledger.events import since_rebind
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.target import Action
@@ -29,6 +30,20 @@ COUNT_COLUMNS = {
     Action.DEFERRED: "deferred",
     Action.FAILED: "failed",
 }
+
+# for a row `run` of sync_runs: it decided on all records of its plan; a person may apply a part of one
+WHOLE = f"""
+({" + ".join(f"coalesce(run.{column}, 0)" for column in COUNT_COLUMNS.values())} >= coalesce(run.source_records, 0))
+"""
+# for a row `halt` of sync_runs: an operator sent a later plan of its version as a whole; `$sending` is sending one now
+ACCEPTED = f"""
+exists (
+    select 1 from sync_plans as plan join sync_runs as run on run.run_id = plan.sent_by and run.workflow = plan.workflow
+    where plan.workflow = halt.workflow and plan.workflow_version = halt.workflow_version
+        and plan.plan_id <> halt.plan_id and plan.kind = '{PlanKind.SYNC}' and plan.writes > 0
+        and plan.position > halt.position and (run.run_id = $sending or {WHOLE})
+)
+"""
 
 
 def counted_words(*, is_planned: bool) -> dict[str, str]:
@@ -83,40 +98,48 @@ def last_run_size(con: duckdb.DuckDBPyConnection, workflow: str) -> int:
 def is_proven(con: duckdb.DuckDBPyConnection, workflow: str, version: str, canary: int = 0) -> bool:
     """Return whether a run with this version of the workflow file wrote records and finished, or passed its canary.
 
-    Real-time runs do not count: their few records prove nothing about the others.
+    Real-time runs and parts of plans do not count: their few records prove nothing about the others. An undo sends
+    former values, not those of this version.
     """
     rows = con.execute(
-        "select 1 from sync_runs where workflow = ? and workflow_version = ? and state in ('finished', 'partial')"
+        "select 1 from sync_runs as run where workflow = ? and workflow_version = ?"
         " and created + adopted + updated + deactivated + reactivated > if(state = 'finished', 0, ?)"
-        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind = ?) limit 1",
-        [workflow, version, canary, workflow, PlanKind.REALTIME],
+        f" and state in ('finished', 'partial') and {WHOLE} and {since_rebind('run')}"
+        " and plan_id not in (select plan_id from sync_plans where workflow = ? and kind <> ?) limit 1",
+        [workflow, version, canary, workflow, PlanKind.SYNC],
     ).fetchall()
     return bool(rows)
 
 
 def is_proven_by_full_run(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> bool:
     """Return whether a run of all records with this version of the workflow file finished."""
-    if not has_table(con, "sync_runs"):
+    if not has_table(con, "sync_runs") or not has_table(con, "sync_events"):
         return False
     rows = con.execute(
         "select 1 from sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = ?"
-        " where run.workflow = ? and run.workflow_version = ? and run.state in ('finished', 'partial') limit 1",
+        f" where run.workflow = ? and run.workflow_version = ? and run.state in ('finished', 'partial') and {WHOLE}"
+        f" and {since_rebind('run')} limit 1",
         [PlanKind.SYNC, workflow, version],
     ).fetchall()
     return bool(rows)
 
 
-def canary_halts(con: duckdb.DuckDBPyConnection, workflow: str, version: str) -> list[tuple[str, bool]]:
+def canary_halts(
+    con: duckdb.DuckDBPyConnection, workflow: str, version: str, sending: str = ""
+) -> list[tuple[str, bool]]:
     """Return (finding, accepted) of each run of this version that its canary halted, newest first.
 
-    A halt is accepted once a later plan of the same version was sent: only an operator sends such a plan.
+    A halt is accepted once a later plan of the same version was sent as a whole: only an operator sends such a plan.
+
+    Args:
+        con: An open section.
+        workflow: The workflow.
+        version: Fingerprint of its file.
+        sending: A run that sends a whole plan now.
     """
     rows = con.execute(
-        "select run.note, exists (select 1 from sync_plans as plan where plan.workflow = run.workflow"
-        " and plan.workflow_version = run.workflow_version and plan.plan_id <> run.plan_id"
-        " and plan.kind = ? and plan.writes > 0 and plan.sent_by is not null and plan.position > run.position)"
-        " from sync_runs as run where run.workflow = ? and run.workflow_version = ? and run.state = 'halted'"
-        " order by run.position desc",
-        [PlanKind.SYNC, workflow, version],
+        f"select note, {ACCEPTED} from sync_runs as halt where workflow = $workflow and workflow_version = $version"
+        f" and state = 'halted' and {since_rebind('halt')} order by position desc",
+        {"workflow": workflow, "version": version, "sending": sending},
     ).fetchall()
     return [(str(note), bool(accepted)) for note, accepted in rows]

@@ -5,6 +5,7 @@ undo  ->  sync_undo_holds  ->  read_undo_holds()  ->  decide; sent again, or cha
 A hold begins with the intent of its write, so that it outlives a process that dies before the response.
 """
 
+import json
 from collections.abc import Iterable
 
 import duckdb
@@ -23,6 +24,36 @@ def read_undo_holds(con: duckdb.DuckDBPyConnection, workflow: str) -> pl.DataFra
         [workflow],
     )
     return holds if holds.height else pl.DataFrame(schema=UNDO_HOLD_SCHEMA)
+
+
+def without_mapped(holds: pl.DataFrame, plan: pl.DataFrame, mart: pl.DataFrame, active_field: str) -> pl.DataFrame:
+    """Return the holds of records that an undo gives other values than NetSuite's: of the others nothing is to be held.
+
+    The undo of an undo brings back the values of NetSuite.
+
+    Args:
+        holds: Rows of sync_undo_holds.
+        plan: PLAN_COLUMNS: the undo.
+        mart: The current mart.
+        active_field: The field that switches a record off.
+    """
+    desired = {
+        SourceKey(row["source"], row["source_id"]): row
+        for row in mart.join(holds, on=KEY, how="semi").iter_rows(named=True)
+    }
+    mapped = []
+    for row in plan.drop_nulls("payload").iter_rows(named=True):
+        key, sent = SourceKey(row["source"], row["source_id"]), json.loads(row["payload"])
+        wanted = desired.get(key)
+        if wanted is None:
+            continue
+        names = [active_field] if wanted["disposition"] == RETIRE else [name for name in sent if name in wanted]
+        values = {**wanted, active_field: "0"} if wanted["disposition"] == RETIRE else wanted
+        same = all((sent.get(name) or None) == (values[name] or None) for name in names)
+        place = ("parent_source", "parent_source_id")
+        if same and wanted["disposition"] in {DELIVER, RETIRE} and all(row[name] == wanted[name] for name in place):
+            mapped.append(key)
+    return holds.join(keys_frame(mapped), on=KEY, how="anti")
 
 
 def begin_undo_holds(con: duckdb.DuckDBPyConnection, holds: pl.DataFrame) -> None:

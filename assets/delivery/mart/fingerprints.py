@@ -31,6 +31,8 @@ def source_digest(columns: Iterable[str]) -> str:
 
 def insert_hashed(con: duckdb.DuckDBPyConnection, table: str, transformed: pl.DataFrame) -> None:
     """Append transformed records to a table, columns matched by name; payload_hash is the text to hash."""
+    if transformed.is_empty():  # see `replace_table`
+        return
     _texts = Arrow(transformed)  # DuckDB finds it by its name
     con.execute(f"insert into {quoted(table)} by name select * replace ({_PAYLOAD}) from _texts")
 

@@ -203,7 +203,7 @@ def _compare(guard: str, limit: Limit, rows: int, total: int, effect: str) -> Tr
     if allowed is None or rows <= allowed:
         return None
     reason = (
-        f"{effect}; the limit is {allowed} ({limit.describe(total)})."
+        f"{effect}; the limit is {allowed:,} ({limit.describe(total)})."
         f" If this is intended, apply the plan, or raise guards.{guard} in the workflow file and run again"
     )
     return Tripped(guard, rows, allowed, reason)

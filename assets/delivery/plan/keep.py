@@ -61,6 +61,7 @@ def keep_plan(
     data_version: str = "",
     undone_run: str | None = None,
     requested_by: str = "",
+    reason: str = "",
 ) -> Estimate:
     """Store a stamped plan, and return its cost; it waits for approval if a guard tripped, or if it undoes a run."""
     writes = plan.filter(pl.col("payload").is_not_null())
@@ -93,7 +94,7 @@ def keep_plan(
         details = {"undone_run": undone_run, "checksum": row["checksum"]}
         undo = Event(
             event=Happened.UNDO_PLANNED, at=stamp.decided_at, workflow=run.workflow.name, subject=stamp.plan_id,
-            by=requested_by, details=details,
+            by=requested_by, details=details, note=reason,
         )  # fmt: skip
         record_event(con, undo)
     return estimate

@@ -14,6 +14,7 @@ import polars as pl
 from assets.delivery.errors import MappingError, PlanError, SyncError
 from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.decisions import read_upstream
+from assets.delivery.ledger.events import since_rebind
 from assets.delivery.ledger.freshness import require_mart_of_file
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.normalization import target_hash
@@ -80,8 +81,9 @@ def _last_position(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str
 
 
 def make_undo(
-    run: RunContext, undone_run: str, *, records: Sequence[str] = (), where: str = "", requested_by: str = ""
-) -> PlannedUndo:
+    run: RunContext, undone_run: str, *, records: Sequence[str] = (), where: str = "", requested_by: str = "",
+    reason: str = "",
+) -> PlannedUndo:  # fmt: skip
     """Make the plan that undoes what one run wrote.
 
     Args:
@@ -90,6 +92,7 @@ def make_undo(
         records: NetSuite ids of the records to undo; all if empty.
         where: SQL condition over action, source, source_id, target_id and the mapped fields of the mart.
         requested_by: The name of the person who asks for it.
+        reason: The person's reason.
 
     Raises:
         SyncError: The run has no confirmed writes of these records, or the condition is not valid.
@@ -121,7 +124,7 @@ def make_undo(
     undone = pl.DataFrame(_with_levels(rows, mart), schema=PLAN_SCHEMA)
     plan = stamp.on(keep_above_active(undone, links, mart, shown))
     with run.warehouse.writer() as con:
-        keep_plan(con, run, plan, stamp, PlanKind.UNDO, undone_run=undone_run, requested_by=requested_by)
+        keep_plan(con, run, plan, stamp, PlanKind.UNDO, undone_run=undone_run, requested_by=requested_by, reason=reason)
     return PlannedUndo(stamp.plan_id, plan, plan.filter(pl.col("reason_code") == CONFLICT).height)
 
 
@@ -141,6 +144,10 @@ left join sync_links as link
     on link.workflow = intent.workflow and link.source = intent.source and link.source_id = intent.source_id
 where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent' and intent.image is not null
 """
+_ELSEWHERE = (
+    "select 1 from sync_attempts as intent where workflow = ? and run_id = ? and state = 'intent'"
+    f" and not {since_rebind('intent')} limit 1"
+)
 
 
 def _written(
@@ -152,6 +159,11 @@ def _written(
         SyncError: There are none.
     """
     workflow = run.workflow
+    if con.execute(_ELSEWHERE, [workflow.name, undone_run]).fetchall():
+        raise SyncError(
+            f"{workflow.name}: run {undone_run[:8]} cannot be undone: it wrote to the account that the workflow had"
+            " before `millpond rebind`, and the same ids are other records in this one"
+        )
     if not has_table(con, workflow.mart):
         raise SyncError(f"{workflow.name}: there is no mart yet; run the workflow, then undo run {undone_run[:8]}")
     require_mart_of_file(con, workflow)  # else the next run maps other values, and sends them again

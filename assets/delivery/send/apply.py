@@ -34,7 +34,13 @@ from assets.delivery.ledger.runs import canary_halts, counts_of, is_proven, upda
 from assets.delivery.ledger.sealing import opened
 from assets.delivery.ledger.shadows import require_unshadowed
 from assets.delivery.ledger.tables import ensure_ledger, upsert
-from assets.delivery.ledger.undo_holds import drop_undo_holds, end_changed_holds, end_undo_holds, read_undo_holds
+from assets.delivery.ledger.undo_holds import (
+    drop_undo_holds,
+    end_changed_holds,
+    end_undo_holds,
+    read_undo_holds,
+    without_mapped,
+)
 from assets.delivery.locks import writer_lock
 from assets.delivery.plan.exclude import exclude
 from assets.delivery.plan.existence_check import fields_to_read, read_with_unlisted
@@ -255,6 +261,8 @@ def _checked(run: RunContext, taken: _Taken) -> _Taken:
 def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
+    if taken.filters and not plan["payload"].count():
+        raise SyncError(f"{run.workflow.name}: plan {taken.stored.plan_id} writes no such record; it can still be sent")
     mart, (upstream, *own) = run.warehouse.table(run.workflow.mart), taken.possible_parents
     parents = [parent for each in own for parent in parent_ids(each, plan).items()]
     rows = mart.join(keys_frame(key for key, _ in parents), on=KEY, how="semi").select(*KEY, run.target.key_field)
@@ -277,6 +285,7 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     if taken.is_undo:
         plan = keep_above_active(plan, taken.links, mart, target_state, STALE_TARGET)
     holds = undo_holds_of(run, taken.stored, plan, mart, last) if taken.is_undo else None
+    holds = None if holds is None else without_mapped(holds, plan, mart, run.target.active_field)
     shown = [each.join(target_state, on="target_id", how="semi") for each in own]
     return replace(taken, plan=plan, possible_parents=(upstream, *shown), unkeyed=unkeyed, holds=holds)
 
@@ -302,7 +311,7 @@ def _canary(run: RunContext, taken: _Taken) -> Sequence[int]:
     """
     name, version, sizes = run.workflow.name, taken.stored.workflow_version, run.workflow.spec.canary
     with run.warehouse.writer(transaction=False) as con:
-        halts = canary_halts(con, name, version)
+        halts = canary_halts(con, name, version, "" if taken.filters else run.run_id)
         accepted = bool(halts) and halts[0][1] and not taken.filters
         return () if accepted or is_proven(con, name, version, sum(sizes)) else sizes
 
@@ -328,7 +337,8 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         take_over_values(con, name, {key: delivery.writes[key].changed for key in delivery.confirmed()})
         advance_target_state(con, run.workflow, run.run_id)
         record_normalizations(con, name, run.run_id, run.now, normalizations_of(delivery))
-        plans.set_state(con, stored.plan_id, PlanState.PARTIAL if note else PlanState.SENT, run.now, note)
+        left = note or (plans.A_PART if taken.filters else None)  # what a person left out is as it was
+        plans.set_state(con, stored.plan_id, PlanState.PARTIAL if left else PlanState.SENT, run.now, left)
         state = "halted" if delivery.halted else "partial" if note else "finished"
         update_run(con, run.run_id, name, {"state": state, "finished_at": run.now, "note": note})
         reach("bookkeeping_open")
@@ -359,6 +369,8 @@ def _write_links(
         found = taken.plan.filter(reason_code=NOTHING_TO_UNDO).select(KEY)
         held = pl.concat([keys_frame(confirmed), found])
         upsert(con, "sync_undo_holds", taken.holds.join(held, on=KEY, how="semi"))
+        mapped = keys_frame(confirmed).join(taken.holds, on=KEY, how="anti")
+        end_undo_holds(con, run.workflow.name, map(SourceKey._make, mapped.iter_rows()))
         lost = keys_frame(key for key, each in delivery.outcomes.items() if each.verdict not in arrived)
         drop_undo_holds(con, run.workflow.name, lost.with_columns(pl.lit(run.run_id).alias("run_id")))
     else:

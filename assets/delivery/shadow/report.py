@@ -18,10 +18,13 @@ from assets.delivery.schemas import PARENT
 from assets.delivery.shadow.evidence import CAUSES, EDITED, FILTER, INCUMBENT_ERROR, MAPPING_ROW, TIMING, UNKNOWN
 from assets.delivery.shadow.facts import span
 from assets.delivery.shadow.sides import NOT_THERE, ONLY_THERE, STILL_ACTIVE
+from assets.delivery.shadow.single import LIFECYCLE
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import counted
 from resources.warehouse.tables import columns_of, has_table, quoted
 
+OTHER_FILE = "compared with another version of the workflow file"
+_AGAIN = "`millpond plan {}` compares again"
 IDS = 8  # NetSuite ids that a group lists
 EXAMPLES = 3  # records of a group whose values are shown
 NIGHTS = 30  # comparisons that a report lists
@@ -78,9 +81,14 @@ class Group:
         is_one = self.records == 1
         more = ", …" if self.records > len(self.ids) else ""
         ids = f": NetSuite {'id' if is_one else 'ids'} {', '.join(self.ids)}{more}"
-        of_record = {NOT_THERE: _MISSING.get(self.cause, _NEVER), ONLY_THERE: _LEFT_OUT, STILL_ACTIVE: _ACTIVE}
+        of_record = {
+            NOT_THERE: _MISSING.get(self.cause, _NEVER),
+            ONLY_THERE: _LEFT_OUT,
+            STILL_ACTIVE: _ACTIVE.get(self.cause, _DEACTIVATED),
+        }
         if self.field in of_record:
-            text = of_record[self.field][not is_one].format(code=self.kind.replace("_", " "))
+            code = self.kind.removeprefix(LIFECYCLE).replace("_", " ")
+            text = of_record[self.field][not is_one].format(code=code)
             return f"{self.records:,} {text}{self._accepted}{ids}"
         field = "the parent" if self.field == PARENT else f"`{self.field}`"
         unknown = _ACCEPTED if self.is_accepted else _WITHOUT_CAUSE
@@ -103,7 +111,16 @@ _MISSING = {
     EDITED: ("was deleted or renamed in the target", "were deleted or renamed in the target"),
 }
 _LEFT_OUT = ("is there although our rows leave it out ({code})", "are there although our rows leave them out ({code})")
-_ACTIVE = ("is active there and inactive in NetSuite", "are active there and inactive in NetSuite")
+_ACTIVE = {
+    TIMING: (
+        "is active there, and NetSuite's change is too recent for the connector to have brought it",
+        "are active there, and NetSuite's changes are too recent for the connector to have brought them",
+    ),
+}
+_DEACTIVATED = (
+    "is active there although our rows deactivate it ({code})",
+    "are active there although our rows deactivate them ({code})",
+)
 _OF_FIELD = {
     MAPPING_ROW: ("differs by the row {field}", "differ by the row {field}"),
     TIMING: (
@@ -119,12 +136,22 @@ _ACCEPTED = ("differs in {field}", "differ in {field}")  # what a person accepte
 
 @dataclass(frozen=True)
 class Parity:
-    """The newest comparison of a workflow, with the groups of its differences and the comparisons before it."""
+    """The newest comparison of a workflow, with the groups of its differences and the comparisons before it.
+
+    `version` is the workflow file's as it is now; blank: not known.
+    """
 
     shadow: Shadow
     night: Mapping[str, Any] | None
     groups: Sequence[Group] = ()
     nights: Sequence[Mapping[str, Any]] = ()
+    version: str = ""
+
+    @property
+    def is_of_other_file(self) -> bool:
+        """True if the workflow file has changed since the comparison: it says nothing of the one that is there now."""
+        compared = self.night["workflow_version"] if self.night and self.shadow.is_active else self.version
+        return bool(self.version) and compared != self.version
 
     @property
     def unexplained(self) -> Sequence[Group]:
@@ -134,7 +161,7 @@ class Parity:
     @property
     def is_explained(self) -> bool:
         """True if it was compared, and every difference has a cause or was accepted."""
-        return self.night is not None and not self.unexplained
+        return self.night is not None and not self.unexplained and not self.is_of_other_file
 
     @property
     def summary(self) -> str:
@@ -142,7 +169,8 @@ class Parity:
         if self.night is None:
             return "not compared yet; each run or plan of the workflow compares"
         alike = f"{self.night['alike']:,} of {counted(self.night['records'], 'records')} alike"
-        return "; ".join([alike, *(each.text for each in self.groups)])
+        other = [f"{OTHER_FILE}: {_AGAIN.format(self.shadow.workflow)}"] if self.is_of_other_file else []
+        return "; ".join([*other, alike, *(each.text for each in self.groups)])
 
     @property
     def interval(self) -> str:
@@ -155,7 +183,9 @@ class Parity:
         return f"changes arrived within {span(observed)}"
 
 
-def read_parity(con: duckdb.DuckDBPyConnection, workflow: str, *, hides: bool = False) -> Parity | None:
+def read_parity(
+    con: duckdb.DuckDBPyConnection, workflow: str, version: str = "", *, hides: bool = False
+) -> Parity | None:
     """Return the parity of a workflow that is or was in shadow mode, or None; `hides` leaves out values of records."""
     shadow = last_shadow(con, workflow)
     if shadow is None:
@@ -176,7 +206,7 @@ def read_parity(con: duckdb.DuckDBPyConnection, workflow: str, *, hides: bool = 
             each.accepted_by,
         )
     )
-    return Parity(shadow, nights[0] if nights else None, groups, nights)
+    return Parity(shadow, nights[0] if nights else None, groups, nights, version)
 
 
 def shadowed_workflows(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -187,15 +217,21 @@ def shadowed_workflows(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-# the evidence of a group is that of its first record: those of single records name times
+_IN_ORDER = "order by try_cast(source_id as bigint), source_id"
+# the evidence of single records names times: then that of the first one is given, with its id
 _GROUPS = f"""
 select
-    cause, field, kind, min_by(evidence, try_cast(source_id as bigint)) as evidence, source, count(*) as records,
-    (list(source_id order by try_cast(source_id as bigint), source_id))[:{IDS}] as ids, min(first_at) as since,
+    cause, field, kind,
+    (list(if(is_of_one, 'NetSuite id ' || source_id || ': ' || evidence, evidence) {_IN_ORDER}))[1] as evidence,
+    source, count(*) as records, (list(source_id {_IN_ORDER}))[:{IDS}] as ids, min(first_at) as since,
     count(accepted_by) as accepted, coalesce(any_value(accepted_by), '') as accepted_by
-from sync_shadow_differences
-where workflow = ? and period = ? and is_open
-group by cause, field, kind, source, sync_shadow_differences.accepted_by
+from (
+    select *, min(evidence) over of_group <> max(evidence) over of_group as is_of_one
+    from sync_shadow_differences
+    where workflow = ? and period = ? and is_open
+    window of_group as (partition by cause, field, kind, source, accepted_by)
+) as known
+group by cause, field, kind, source, known.accepted_by
 """
 
 

@@ -12,6 +12,7 @@ from assets.delivery.shadow.facts import Difference, Setting, aged, when
 from assets.delivery.shadow.sides import NOT_THERE, ONLY_THERE, STILL_ACTIVE
 
 NEVER_BROUGHT: Final = "never_brought"
+LIFECYCLE: Final = "lifecycle_"  # of the kinds of records that are still active there, before the engine's reason
 EDIT_SEEN, GONE_SEEN = "changed_in_target", "gone_from_target"  # kinds of what was seen to happen in the target
 
 
@@ -31,7 +32,7 @@ def _still_active(each: Difference, setting: Setting) -> Cause:
     if cause and cause.cause == TIMING:
         return cause
     text = f"our row deactivates it ({each.reason}), and the connector has left it active"
-    return Cause(FILTER, f"lifecycle_{each.code}", text, each.modified_at)
+    return Cause(FILTER, f"{LIFECYCLE}{each.code}", text, each.modified_at)
 
 
 def _edited(each: Difference, earlier: Sequence[Earlier], setting: Setting) -> Cause | None:

@@ -70,9 +70,9 @@ class Limit(Strict):
 
     def describe(self, total: int) -> str:
         """Return the limit as people read it: `5 % of 40, at least 5, at most 50`."""
-        rows = "" if self.rows is None else f"at most {self.rows}"
+        rows = "" if self.rows is None else f"at most {self.rows:,}"
         least = "" if self.rows is not None and self.floor >= self.rows else f", at least {self.floor}"
-        share = "" if self.percent is None else f"{self.percent:g} % of {total}{least}"
+        share = "" if self.percent is None else f"{self.percent:g} % of {total:,}{least}"
         return ", ".join(filter(None, (share, rows)))
 
 

@@ -116,6 +116,10 @@ class ColumnProbe:
         """
         if not may_be_a_column(error, self.query.page()):
             raise error
+        before = self.query.fingerprint
+        self._apply_formats()  # a field may have another type by now
+        if self.query.fingerprint != before:
+            return
         named = set(self._queried.columns_with(error.column)) if isinstance(error, UnknownColumnError) else set()
         if (not named or named & set(self._custom)) and self._drop_uncataloged():
             return
@@ -175,8 +179,10 @@ class ColumnProbe:
         self.field_types |= {name: catalog[name] for name in self._custom if name in catalog} if catalog else {}
         self.findings.types_known = catalog is not None or set(self._custom) <= self.field_types.keys()
         for column in self.declared.columns:
-            if column.name in self._custom and (form := FORMATS.get(self.field_types.get(column.name, ""))):
-                self.findings.expressions[column.name] = form.format(column.expression)
+            if column.name in self._custom:
+                form = FORMATS.get(self.field_types.get(column.name, ""))
+                self.findings.expressions.pop(column.name, None)  # its type may have been another one
+                self.findings.expressions |= {column.name: form.format(column.expression)} if form else {}
 
     def _read_catalog(self) -> Mapping[str, str] | None:
         """Return the record's fields and types in the metadata catalog, read once; None if it is not visible."""

@@ -8,6 +8,7 @@ associations as records, so they are never listed.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,15 +16,16 @@ from assets.suiteprojects.canonical import join_ids
 from resources.errors import RequestRejectedError
 from resources.scalars import as_flag
 from resources.suiteprojects.client import SuiteProjectsClient
-from resources.suiteprojects.errors import SYSTEM, TOO_MANY_ROWS, TOO_MUCH
-from resources.suiteprojects.paging import read_command
+from resources.suiteprojects.errors import SYSTEM
+from resources.suiteprojects.paging import DOWN, read_command
 from resources.suiteprojects.xml import Record
 
 HIERARCHY, NODE = "Hierarchy", "HierarchyNode"
 PREFIX = "hierarchy:"  # the field `hierarchy:Customer Department` contains a record's node in that hierarchy
 TOP = "0"  # parentid of a top node
 PATH_SEPARATOR = " : "  # as in NetSuite's full names
-_LIMITS = {"hierarchies": 100, "levels": 200, "nodes": 700}  # rows of the first request: 1000, a page, in total
+# rows of the first request: 1000, a page, with the last row of each
+_LIMITS = {"hierarchies": 100, "levels": 200, "nodes": 697}
 _FIELDS = ["name", "hierarchyid", "levelid", "parentid", "externalid", "notes", "updated"]
 
 
@@ -60,14 +62,15 @@ class Trees:
             read_command(name, properties, limit=str(_LIMITS[part]), custom=bool(custom), query=query)
             for part, (name, properties, query) in parts.items()
         ]
+        # without the row of the highest id a list was cut: an account may return fewer rows without saying so
+        ends = [read_command(name, [], limit="1", query=query, order=DOWN) for name, _, query in parts.values()]
         found: dict[str, list[Record]] = {}
-        try:
-            found = dict(zip(parts, client.read_many(reads, fresh=True), strict=True))
-        except RequestRejectedError as error:
-            if error.code not in TOO_MUCH | TOO_MANY_ROWS:
-                raise
+        with suppress(RequestRejectedError):  # what the account rejects together, each list may still show
+            rows = client.read_many([*reads, *ends], fresh=True)
+            listed = zip(parts, rows, rows[len(parts) :], strict=False)
+            found = {part: some for part, some, last in listed if _has_all(some, last, _LIMITS[part])}
         for part, (name, properties, query) in parts.items():
-            if part not in found or len(found[part]) == _LIMITS[part]:
+            if part not in found:
                 found[part] = list(client.read_all(name, properties, custom=bool(custom), query=query))
         self.hierarchies = _candidates(found["hierarchies"], association)
         self._levels, self._nodes = found["levels"], found["nodes"]
@@ -116,6 +119,12 @@ def _candidates(found: Sequence[Record], association: str) -> list[Record]:
     ours = [each for each in found if (each.get("type") or association).strip().lower() == association]
     active = {each.get("name") for each in ours if as_flag(each.get("active")) is True}
     return [each for each in ours if each.get("name") not in active or as_flag(each.get("active")) is True]
+
+
+def _has_all(rows: Sequence[Record], last: Sequence[Record], limit: int) -> bool:
+    """Return whether a list has the row of its highest id, and fewer rows than were asked for at most."""
+    ids = {row["id"] for row in rows}
+    return len(rows) < limit and all(row["id"] in ids for row in last)
 
 
 def _with_ancestors(nodes: dict[str, Record], node: Record) -> list[Record]:

@@ -122,7 +122,7 @@ def _lines(events: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _facts(event: Mapping[str, Any]) -> dict[str, str]:
     values = ((each["label"], each.get("text", each.get("intValue"))) for each in event["metadataEntries"])
-    return {name: str(value) for name, value in values if value is not None}
+    return {name: f"{value:,}" if isinstance(value, int) else str(value) for name, value in values if value is not None}
 
 
 def _problem(event: Mapping[str, Any]) -> str:

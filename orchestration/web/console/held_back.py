@@ -16,6 +16,7 @@ from assets.delivery.audit.held_back import (
     held_and_ignored,
     held_back,
     of_cause,
+    reasons_text,
     waits_for,
     with_names,
 )
@@ -171,7 +172,7 @@ def _cause(row: Mapping[str, Any], example: Mapping[str, Any]) -> Cause:
         key={name: row[name] or "" for name in CAUSE},
         records=row["records"],
         since=row["since"],
-        reason=row["root_reason"] or row["root_code"] or "",
+        reason=reasons_text(row),
         example=example,
         sentence=waits_for(row),
         remedy=remedy(row["root_code"], row["root_action"]),

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.chain.checkpoints import Checkpoint, read_checkpoints
-from assets.delivery.ledger.events import details_of
+from assets.delivery.ledger.events import Happened, details_of
 from orchestration.web.console.site import Account, BusyError, Reading
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table
@@ -92,6 +92,14 @@ def _state(con: duckdb.DuckDBPyConnection, *, hides: bool) -> LedgerState:
     )
 
 
+def _what(event: str, details: str | None) -> str:
+    """Return what happened as people read it; of a switch also how it stands since."""
+    parts = details_of(details) if event == Happened.SWITCHED else {}
+    states = [(name, parts.get(key)) for name, key in (("", "active"), ("real time ", "realtime"))]
+    changed = [f"{name}{'on' if is_on else 'off'}" for name, is_on in states if is_on is not None]
+    return " ".join([event.replace("_", " "), " and ".join(changed)]).strip()
+
+
 def _days(checkpoints: Sequence[Checkpoint]) -> list[LedgerDay]:
     numbers, entries, heads = Counter[date](), Counter[date](), dict[date, str]()
     for each in checkpoints:
@@ -105,10 +113,10 @@ def _days(checkpoints: Sequence[Checkpoint]) -> list[LedgerDay]:
 def _decisions(con: duckdb.DuckDBPyConnection, *, hides: bool) -> list[dict[str, Any]]:
     """Return the newest decisions; without names and notes where personal values are hidden."""
     rows = con.execute(
-        "select event, workflow, subject, decided_by, decided_at, note from sync_events"
+        "select event, workflow, subject, decided_by, decided_at, note, details from sync_events"
         " where not list_contains(?, event) order by position desc limit ?",
         [list(OF_THE_LEDGER), SHOWN_DECISIONS],
     ).fetchall()
     names = ("event", "workflow", "subject", "decided_by", "decided_at", "note")
-    found = [dict(zip(names, row, strict=True)) for row in rows]
+    found = [{**dict(zip(names, row, strict=False)), "what": _what(row[0], row[-1])} for row in rows]
     return [{**each, "note": "", "decided_by": ""} for each in found] if hides else found

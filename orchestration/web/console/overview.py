@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.delivery.ledger.certificates import Certificate, confirmed_since, newest_certificates
+from assets.delivery.ledger.certificates import Certificate, confirmed_since, file_text, newest_certificates
 from assets.delivery.spec.switches import State
 from assets.delivery.spec.workflow import Workflow
 from orchestration.web.console.remedies import remedy
@@ -52,6 +52,7 @@ class Row:
         freshness: fresh, late, or blank if its groups have no limit.
         certificate: Its newest certificate, as on the page of the certificates.
         confirmed: Records that it calls pending or wrong, and that were confirmed since.
+        is_other_file: Whether the workflow file has changed since the certificate.
         plan: The newest open plan, as in sync_plans.
         shadow: The period of shadow mode that it is in, as in sync_shadow_periods.
         quota: The requests that its account of the target had left when any workflow used it last: calls_left, read_at.
@@ -66,6 +67,7 @@ class Row:
     freshness: str = ""
     certificate: Certificate | None = None
     confirmed: int = 0
+    is_other_file: bool = False
     plan: Mapping[str, Any] | None = None
     shadow: Mapping[str, Any] | None = None
     held: int = 0
@@ -188,6 +190,7 @@ def _row(
         freshness="" if not hours or not (state and state.active) else "late" if is_late else "fresh",
         certificate=proof[0],
         confirmed=proof[1],
+        is_other_file=bool(proof[0] and file_text(proof[0], workflow.spec.version)),
         plan=one("plan"),
         shadow=one("shadow"),
         held=sum(each.records for each in causes),

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.delivery.audit.record_links import safe
 from assets.delivery.audit.record_versions import what_happened
@@ -50,14 +50,19 @@ HELP = {
     "follows_part": "plans.html",
     "held": "reference/reasons.html",
     "held_records": "reference/reasons.html",
+    "ignored": "console.html#ignore-records-until-a-date",
     "records": "console.html#find-out-why-a-record-is-missing",
     "record": "console.html#find-out-why-a-record-is-missing",
+    "record_now": "console.html#find-out-why-a-record-is-missing",
     "runs": "operate/undo.html",
     "run": "operate/undo.html",
     "match": "console.html#match-records",
     "certificates": "certificate.html",
     "simulations": "simulate.html",
     "ledger": "ledger-audit.html",
+    "parity": "shadow.html",
+    "forget": "forget.html",
+    "survey": "forget.html",
     "problem": "reference/errors.html",
 }
 PAGE_NUMBER = re.compile(r"[0-9]{1,6}")
@@ -115,6 +120,17 @@ def page(request: Request, template: str, reading: Reading | None = None, status
     }
     html = environment().get_template(f"{template}.html.jinja").render(**shell, **values)
     return HTMLResponse(redact(html), status, HEADERS)
+
+
+def paged(
+    request: Request, template: str, reading: Reading, found: Any, number: int, per_page: int = PER_PAGE, **values: Any
+) -> Response:
+    """Return a page of a list; a number beyond its end leads to the last page, since lists become shorter."""
+    last = max(1, -(-found.total // per_page))
+    if number > last:
+        query = urlencode({**request.query_params, "page": last})
+        return RedirectResponse(f"{request.url.path}?{query}", 303, headers=HEADERS)
+    return page(request, template, reading, found=found, number=number, per_page=per_page, **values)
 
 
 class _Urls:

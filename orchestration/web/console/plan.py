@@ -14,6 +14,7 @@ import polars as pl
 from assets.delivery.audit.plan_review import ORDER, PlannedWrite, names_behind, planned_writes
 from assets.delivery.audit.value_names import Names
 from assets.delivery.ledger import plans
+from assets.delivery.ledger.events import Happened, details_of
 from assets.delivery.ledger.plans import OPEN_STATES, StoredPlan
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.record_names import NO_NAMES, named_records, names_of
@@ -39,6 +40,7 @@ class PlanPage:
         parents: Names of the parents of the records of this page, by source and id.
         total: Number of records that the filters let through.
         conflicts: Records that an undo leaves as they are.
+        said: What people said of it, the last first: event, note, only (the parts that were approved).
         is_kept: Whether its rows still exist.
         is_hidden: Whether values are hidden.
         sealed: Why values cannot be decrypted; blank if they can.
@@ -56,6 +58,7 @@ class PlanPage:
     names: Names | None = None
     total: int = 0
     conflicts: int = 0
+    said: Sequence[Mapping[str, Any]] = ()
     is_kept: bool = True
     is_hidden: bool = False
     sealed: str = ""
@@ -98,10 +101,11 @@ def _page(
     now, workflow = utc_now(account.clock), site.workflows.get(row["workflow"])
     stored = StoredPlan(*(row[name] for name in StoredPlan.__annotations__))
     newer = _newer(con, row)
-    problem = _problem(con, account, stored, newer, workflow)
+    problem, hides = _problem(con, account, stored, newer, workflow), warehouse.hides_personal
     if workflow is None or not _has_rows(con, stored):
-        return PlanPage(row, now, problem or "its rows are no longer kept", newer, is_kept=False)
-    hides = warehouse.hides_personal
+        return PlanPage(
+            row, now, problem or "its rows are no longer kept", newer, said=_said(con, row, hides=hides), is_kept=False
+        )
     found, values = found_records(stored, filters, named_records(con) if filters.text and not hides else NO_NAMES)
     paged = {"page": PER_PAGE, "skipped": PER_PAGE * (number - 1), "order": [each.value for each in ORDER]}
     rows = read_frame(con, WRITES.format(found=found), {**values, **paged})
@@ -123,6 +127,7 @@ def _page(
         names=None if is_hidden else names_behind(con, workflow, writes),
         total=total,
         conflicts=conflicts,
+        said=_said(con, row, hides=hides),
         is_hidden=is_hidden,
         sealed=sealed,
     )  # fmt: skip
@@ -141,6 +146,22 @@ def _newer(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> str:
     )
     found = con.execute(query, [row["workflow"], row["kind"], row["position"]]).fetchall()
     return str(found[0][0]) if found else ""
+
+
+def _said(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any], *, hides: bool) -> list[dict[str, Any]]:
+    """Return why the plan was asked for and decided; an approval that could not be carried out decided nothing."""
+    if hides or not has_table(con, "sync_events"):
+        return []
+    events = [Happened.UNDO_PLANNED] + ([] if row["state"] in OPEN_STATES else [Happened.APPROVED, Happened.REJECTED])
+    rows = con.execute(
+        "select event, note, details from sync_events where subject = ? and list_contains(?, event)"
+        " qualify row_number() over (partition by event order by position desc) = 1 order by position desc",
+        [row["plan_id"], [each.value for each in events]],
+    ).fetchall()
+    return [
+        {"event": event, "note": note or "", "only": details_of(details).get("only", [])}
+        for event, note, details in rows
+    ]
 
 
 def _problem(

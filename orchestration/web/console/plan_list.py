@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from assets.delivery.ledger.plans import OPEN_STATES
+from assets.delivery.ledger.plans import OPEN_STATES, REPLACED
 from orchestration.web.console.site import Account, Reading
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table, read_frame
@@ -44,7 +44,8 @@ def _rows(warehouse: Warehouse) -> list[dict[str, Any]]:
         return read_frame(
             con,
             "select plan_id, workflow, kind, undone_run, state, made_at, expires_at, state_at, writes, calls_needed,"
-            " seconds_needed, decided_by, note from sync_plans where state not in ('ready', 'waiting') or writes > 0"
+            f" seconds_needed, decided_by, note, {REPLACED} as is_replaced from sync_plans"
+            " where state not in ('ready', 'waiting') or writes > 0"
             " order by state in ('ready', 'waiting') desc, state = 'waiting' desc, position desc nulls last limit ?",
             [SHOWN * 2],
         ).to_dicts()

@@ -25,7 +25,7 @@ from assets.netsuite.record_types import record_type_of
 from assets.result_texts import as_text
 from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
-from orchestration.web.console.story import HELD, Step, story_steps, with_source
+from orchestration.web.console.story import HELD, Step, newly_held, story_steps, with_source
 from resources.clock import utc_now
 from resources.warehouse.tables import has_table
 from resources.warehouse.warehouse import Warehouse
@@ -52,7 +52,7 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class Story:
-    """A record in one workflow."""
+    """A record in one workflow; `may_be_linked` if it is ambiguous, be it only in the newest plan."""
 
     workflow: str
     action: str
@@ -66,6 +66,7 @@ class Story:
     manual: Mapping[str, Any] | None
     is_read: bool
     is_planned: bool
+    may_be_linked: bool
     ignored: Mapping[str, Any] | None
 
     @property
@@ -175,6 +176,7 @@ def _story(
     fields = _fields(con, workflow, history, explained, lineage)
     action, key = now.get("action") or "", (explained.record.source, explained.record.source_id)
     ignored = read_ignored(con, at, history.workflow) if action in HELD else []
+    held = newly_held(history)
     return Story(
         workflow=history.workflow,
         action=action,
@@ -187,7 +189,8 @@ def _story(
         fields=fields,
         manual=history.manual_links[0] if history.manual_links else None,
         is_read=bool(history.target_state),
-        is_planned=any(each["payload"] is not None for each in history.planned),
+        is_planned=bool(held) or any(each["payload"] is not None for each in history.planned),
+        may_be_linked="ambiguous" in {action, held.get("action")},
         ignored=next((each for each in ignored if (each["source"], each["source_id"]) == key), None),
     )
 

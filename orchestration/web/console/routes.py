@@ -36,12 +36,12 @@ from orchestration.web.console.overview import overview
 from orchestration.web.console.pages import (
     HEADERS,
     HERE,
-    PER_PAGE,
     PREFIX,
     REPLAY_POLICY,
     account_of,
     page,
     page_number,
+    paged,
     site_of,
 )
 from orchestration.web.console.parity import parities
@@ -50,7 +50,7 @@ from orchestration.web.console.plan_effects import plan_effects
 from orchestration.web.console.plan_list import plan_list
 from orchestration.web.console.plan_queries import Filters
 from orchestration.web.console.records import record_page, search
-from orchestration.web.console.runs import run_list, run_page, sent_so_far
+from orchestration.web.console.runs import has_sent, run_list, run_page, sent_so_far
 from orchestration.web.console.simulations import replay, simulations
 from orchestration.web.console.site import Account, BusyError, Site
 from orchestration.web.pages import PRIVATE
@@ -60,6 +60,11 @@ from resources.warehouse.warehouse import WarehouseError
 
 RUN_ID = re.compile(r"[0-9a-f-]{8,36}")
 NO_PLAN = "There is no such plan; it may be older than the ledger keeps them."
+# what Starlette finds of an address is said in our words
+NO_ADDRESS = {
+    HTTPStatus.NOT_FOUND: "There is no such page.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address takes a form; open the page that has it, and send it from there.",
+}
 FIRST_FIELDS = 6  # of a new record; the others can be opened
 
 
@@ -137,12 +142,12 @@ def _overview(request: Request) -> Response:
 
 
 def _certificates(request: Request) -> Response:
-    found, reading = certificates(account_of(request))
+    found, reading = certificates(site_of(request), account_of(request))
     return page(request, "certificates", reading, found=found)
 
 
 def _parity(request: Request) -> Response:
-    found, reading = parities(account_of(request))
+    found, reading = parities(site_of(request), account_of(request))
     return page(request, "parity", reading, found=found, titles=TITLES)
 
 
@@ -199,9 +204,7 @@ def _plan(request: Request) -> Response:
     found, reading = plan_page(site_of(request), account_of(request), request.path_params["plan_id"], filters, number)
     if found is None:
         raise HTTPException(404, NO_PLAN)
-    return page(
-        request, "plan", reading, found=found, filters=filters, number=number, per_page=PER_PAGE, first=FIRST_FIELDS
-    )
+    return paged(request, "plan", reading, found, number, filters=filters, first=FIRST_FIELDS)
 
 
 def _follows(request: Request) -> Response:
@@ -226,14 +229,14 @@ def _held_records(request: Request) -> Response:
     found, reading = records_of(site_of(request), account, _links(account), key, number)
     if found is None:
         raise HTTPException(404, "This cause holds nothing back any more.")
-    return page(request, "held_records", reading, found=found, key=key, number=number, per_page=PER_PAGE)
+    return paged(request, "held_records", reading, found, number, key=key)
 
 
 def _ignored(request: Request) -> Response:
     account, asked, number = account_of(request), request.query_params, page_number(request)
     key = (asked.get("workflow", ""), asked.get("source", ""))
     found, reading = ignored(site_of(request), account, _links(account), key, number)
-    return page(request, "ignored", reading, found=found, number=number, per_page=PER_PAGE)
+    return paged(request, "ignored", reading, found, number)
 
 
 def _records(request: Request) -> Response:
@@ -265,7 +268,7 @@ def _record(request: Request) -> Response:
 def _runs(request: Request) -> Response:
     number = page_number(request)
     found, reading = run_list(account_of(request), number)
-    return page(request, "runs", reading, found=found, number=number, per_page=PER_PAGE)
+    return paged(request, "runs", reading, found, number)
 
 
 def _run(request: Request) -> Response:
@@ -273,7 +276,7 @@ def _run(request: Request) -> Response:
     found, reading = run_page(account_of(request), request.path_params["run_id"], number)
     if found is None:
         raise HTTPException(404, "There is no such run.")
-    return page(request, "run", reading, found=found, number=number, per_page=PER_PAGE)
+    return paged(request, "run", reading, found, number)
 
 
 def _match(request: Request) -> Response:
@@ -281,7 +284,7 @@ def _match(request: Request) -> Response:
     found, reading = match_page(
         site_of(request), account, _links(account), asked.get("workflow", ""), asked.get("action", ""), number
     )
-    return page(request, "match", reading, found=found, number=number, per_page=MATCHES_PER_PAGE)
+    return paged(request, "match", reading, found, number, MATCHES_PER_PAGE)
 
 
 def _report(request: Request) -> Response:
@@ -302,13 +305,17 @@ async def _job(request: Request) -> Response:
     if found is None:
         raise HTTPException(404, "There is no such run.")
     template = "job_part" if "part" in request.query_params else "job"
-    sent = None if found.is_ended else await run_in_threadpool(sent_so_far, account_of(request), found.run_id)
-    return page(request, template, found=found, sent=sent, back=request.query_params.get("back", ""))
+    account, back = account_of(request), request.query_params.get("back", "")
+    sent = None if found.is_ended else await run_in_threadpool(sent_so_far, account, found.run_id)
+    is_sent = found.is_ended and await run_in_threadpool(has_sent, account, found.run_id)
+    return page(request, template, found=found, sent=sent, has_sent=is_sent, back=back)
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
-    text = getattr(error, "detail", "") or "There is no such page."
+    status = HTTPStatus(getattr(error, "status_code", 500))
+    text = getattr(error, "detail", "")
+    if text == status.phrase:
+        text = NO_ADDRESS.get(status, text)
     return page(
         request,
         "problem",

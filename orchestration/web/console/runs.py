@@ -164,6 +164,22 @@ where intent.run_id = $1 and intent.state = 'intent' and intent.image is not nul
 """
 
 
+def has_sent(account: Account, run_id: str) -> bool:
+    """Return whether a run sent a plan, so that it has a page; one that was refused has none."""
+    if not account.live.exists():
+        return False
+
+    def query(warehouse: Warehouse) -> bool:
+        with warehouse.writer(transaction=False) as con:
+            sent = "select 1 from sync_runs where run_id = ? and plan_id is not null"
+            return has_table(con, "sync_runs") and bool(con.execute(sent, [run_id]).fetchall())
+
+    try:
+        return account.read(query)[0]
+    except BusyError:
+        return False
+
+
 def sent_so_far(account: Account, run_id: str) -> tuple[int, int] | None:
     """Return how many records a run got an answer for, and how many its plan has; None if it sends no plan now."""
     if not account.live.exists():

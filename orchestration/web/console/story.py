@@ -4,9 +4,10 @@ WorkflowHistory, before-images  ->  story_steps(), with_source()
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -86,6 +87,13 @@ def story_steps(
     return [*_planned(history), *manual, *found]
 
 
+def newly_held(history: WorkflowHistory) -> Mapping[str, Any]:
+    """Return the row of the newest plan if that holds the record back and no run decided so yet; else an empty one."""
+    newest = max(history.planned, key=lambda row: row["decided_at"], default={})
+    known = {row["action"] for row in history.decided if row["to_run"] is None}
+    return newest if newest and newest["action"] in HELD - known else {}
+
+
 def with_source(steps: list[Step], history: WorkflowHistory, seen_at: datetime | None) -> list[Step]:
     """Add when NetSuite was read and what was mapped, before the first step that is older."""
     seen = Step("seen", seen_at, "as last read from NetSuite")
@@ -96,13 +104,15 @@ def with_source(steps: list[Step], history: WorkflowHistory, seen_at: datetime |
 
 
 def _planned(history: WorkflowHistory) -> list[Step]:
+    held = newly_held(history)
     return [
         Step(
-            "planned", row["decided_at"], f"{row['action']} planned", row["reason"] or "", plan_id=row["plan_id"],
+            "planned", row["decided_at"], str(row["action"]) if row is held else f"{row['action']} planned",
+            row["reason"] or "", plan_id=row["plan_id"],
             changes=[(each["field"], each["before"], each["after"]) for each in row["changes"] or []],
         )
         for row in history.planned
-        if row["payload"] is not None
+        if row["payload"] is not None or row is held
     ]  # fmt: skip
 
 

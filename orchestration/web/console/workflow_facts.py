@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.ledger.ignored import NOT_IGNORED, ignored_rows
+from assets.delivery.ledger.plans import REPLACED
 from assets.delivery.ledger.shadows import active_shadows
 from assets.delivery.target import HELD
 from resources.warehouse.tables import has_table
@@ -46,8 +47,8 @@ select run.workflow, arg_max(finished_at, coalesce(run.position, epoch_us(finish
 from sync_runs as run left join sync_plans as plan using (plan_id)
 where run.state in ('finished', 'partial') and finished_at is not null and coalesce(plan.kind, 'sync') = 'sync'
 group by run.workflow""",
-    "plan": """
-select * from sync_plans where state in ('waiting', 'ready') and writes > 0
+    "plan": f"""
+select * from sync_plans where state in ('waiting', 'ready') and writes > 0 and not ({REPLACED})
 qualify row_number() over (partition by workflow order by state = 'waiting' desc, position desc nulls last) = 1""",
     "linked": """
 select workflow, count(*) as records from sync_links

@@ -8,6 +8,7 @@ import gzip
 import io
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import chain, islice
@@ -92,15 +93,22 @@ def read_companies(path: Path) -> list[Company]:
     """Return the rows of a CSV (plain or .gz) that have a name; missing columns are empty.
 
     Raises:
-        ValueError: The file has no column `name`.
+        ValueError: The file is no CSV in UTF-8, has no column `name`, or no name in it.
     """
     content = path.read_bytes()
-    text = (gzip.decompress(content) if content[:2] == GZIP else content).decode("utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    if "name" not in (reader.fieldnames or []):
+    try:
+        text = (gzip.decompress(content) if content[:2] == GZIP else content).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        names, given = reader.fieldnames or [], list(reader)
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error) as error:
+        raise ValueError(f"{path.name} is no CSV in UTF-8: {error}; save it as one") from error
+    if "name" not in names:
         raise ValueError(f"{path.name} has no column 'name'; companies have {', '.join(COLUMNS)}")
-    rows = ({column: row.get(column) or "" for column in COLUMNS} for row in reader)
-    return [Company(**row) for row in rows if row["name"].strip()]
+    rows = ({column: row.get(column) or "" for column in COLUMNS} for row in given)
+    found = [Company(**row) for row in rows if row["name"].strip()]
+    if not found:
+        raise ValueError(f"{path.name} has no company: its column 'name' is blank in every row")
+    return found
 
 
 def invent(random: Random, taken: set[str]) -> Iterator[Company]:

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger.attempts import AttemptState, write_attempts
 from assets.delivery.ledger.rebind import forget_account
+from assets.delivery.realtime.sync_records import sync_records
+from assets.delivery.schemas import SourceKey, keys_frame
 from assets.precoro.target import OptionTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.account import Account, account_of, describe, is_same
+from resources.errors import ContractError
 from resources.precoro.connect import open_precoro
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
+from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
 from resources.warehouse.bindings import unbind
 from tests.assets.delivery.builders import (
@@ -335,6 +339,46 @@ def test_a_workflow_may_add_fields_to_the_records_of_another(suiteprojects: Work
         suiteprojects.run()
     customers = [row for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
     assert [row["notes"] for row in customers] == ["a@example.com"]
+
+
+def rebind(runner: WorkflowRunner) -> None:
+    """Give the workflow another account; the target stays, and stands for one with records of the same ids."""
+    with runner.warehouse.writer() as con:
+        unbind(con, "flow")
+        forget_account(con, runner.workflow, runner.context("rebound").now, "rebound")
+
+
+def test_what_a_run_wrote_in_another_account_is_not_undone_in_this_one(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The record of the same id is another one there, and is inactive because someone switched it off."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1"), customer("2")).run()
+    suiteprojects.stage(customer("1", is_inactive=True), customer("2")).run()
+    rebind(suiteprojects)
+    (key,) = [int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1"]
+    sandbox.suiteprojects.modify("Customer", key, externalid="", name="Other", company="Other")
+
+    with pytest.raises(SyncError, match="cannot be undone: it wrote to the account that the workflow had before"):
+        suiteprojects.undo("run 1")
+    suiteprojects.stage(customer("1"), customer("2", company_name="New")).run()
+    assert suiteprojects.undo("run 3").plan.filter(action="update")["source_id"].to_list() == ["2"]
+
+
+def test_in_another_account_nothing_is_proven(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """It may have other limits: real-time updates wait for a full run, which begins with a canary."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(*(customer(str(number)) for number in range(1, 8))).run()
+    rebind(suiteprojects)
+    sandbox.switches.set(
+        "suiteprojects", SuiteProjectsSwitches, strict_lengths={"Customer.company": 4}, long_values="cut"
+    )
+    suiteprojects.stage(*(customer(str(number), company_name=f"New {number}") for number in range(1, 8)))
+
+    in_real_time = sync_records(suiteprojects.context("in real time"), keys_frame([SourceKey("customers", "1")]))
+    assert in_real_time.reason.startswith("no full run with this version of the workflow file has finished")
+    suiteprojects.plan("first")
+    assert isinstance(suiteprojects.send("first").stop, ContractError)
 
 
 @pytest.mark.long

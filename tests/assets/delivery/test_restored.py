@@ -90,7 +90,7 @@ def test_nothing_is_sent_from_what_was_read_before(precoro: WorkflowRunner, sand
         precoro.apply(plan_id, "apply")
     with pytest.raises(SyncError, match="was restored"):
         precoro.send("planned")
-    with pytest.raises(PlanError, match="is older than the records"):
+    with pytest.raises(PlanError, match="is older than its records"):
         make_plan(precoro.context("plan alone"))
     with pytest.raises(PlanError, match=r"has not been read or run since: .*raw_netsuite__customers, "):
         make_mart(precoro.warehouse, precoro.workflow)
@@ -184,19 +184,24 @@ def test_a_record_that_lost_its_key_is_not_made_again(
 
 
 def test_a_workflow_is_restored_until_its_own_full_run(precoro: WorkflowRunner) -> None:
-    """Planning alone, or the run of another workflow, does not end it; real-time updates wait that long."""
-    precoro.stage(ONE).run()
+    """Planning alone, or the run of another workflow, does not end it; real-time updates wait that long.
+
+    Neither does a part of a plan, which a person applies to look at a record.
+    """
+    precoro.stage(ONE, TWO).run()
     restore(precoro, back_up(precoro))
-    precoro.stage(ONE)
+    precoro.stage(*({**each, "company_name": "New"} for each in (ONE, TWO)))
     read_netsuite(precoro)
 
     def pending() -> bool:
         with precoro.warehouse.writer(transaction=False) as con:
             return pending_restore(con, "flow") is not None
 
-    precoro.plan("one")
+    precoro.apply(precoro.plan("one").plan_id, "a part", "record=1")
     assert pending()
-    run_sync(precoro.context("one"))
+    precoro.plan("two")
+    assert pending()
+    run_sync(precoro.context("two"))
     assert not pending()
-    read_target_state(precoro.context("two"))
+    read_target_state(precoro.context("three"))
     assert not pending()

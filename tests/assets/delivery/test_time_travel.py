@@ -197,6 +197,33 @@ def test_a_run_is_as_a_full_copy_of_it(precoro: WorkflowRunner, sandbox: Sandbox
     check_chains(precoro)
 
 
+@pytest.mark.parametrize("ahead", [400, -400])
+def test_changes_are_in_the_order_of_the_ledger_after_a_clock_jump(precoro: WorkflowRunner, ahead: int) -> None:
+    """Made while the clock was wrong, a change is before the next run's, and known to it."""
+    clock = JumpingClock(precoro.clock)
+    precoro.clock, precoro.spec = clock, one_source()
+    night(precoro.stage(customer("1")), "first")
+    clock.offset = timedelta(days=ahead)
+    night(precoro.stage(customer("1", company_name="Second")), "second")
+    clock.offset = timedelta()
+    moment = night(precoro.stage(customer("1", company_name="Third")), "third")
+
+    with versions(precoro) as con:
+        ever = field_changes(con, "flow", ONE, of_field="name")
+        then = field_changes(con, "flow", ONE, of_field="name", until=moment)
+    with precoro.warehouse.writer(transaction=False) as con:
+        for name in ("record_versions", "changes_between"):
+            con.execute(statement("analytics", name).text.replace("{versions}", versions_query(con)))
+        query = (
+            "select before from changes_between('1999-01-01', '2999-01-01') where column_name = 'name' and side = '{}'"
+        )
+        between = [con.execute(query.format(side)).fetchall() for side in ("desired", "target")]
+    for found in (ever, then):
+        assert [row["after"] for row in found if row["side"] == "target"] == ["Company 1", "Second", "Third"]
+        assert [row["from_position"] for row in found] == sorted(row["from_position"] for row in found)
+    assert between == [[(None,), ("Company 1",), ("Second",)]] * 2
+
+
 def edit_somewhere(random: Random, runner: WorkflowRunner, sandbox: Sandbox, staged: dict[str, Any]) -> None:
     """Change NetSuite's records and the target's."""
     key = random.choice(list(staged))

@@ -15,6 +15,7 @@ from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import MISSING
 from assets.delivery.spec.workflow import Workflow
+from assets.failures import dagster_failure
 from assets.netsuite.extract.read_warnings import ABSENT
 from orchestration.alerts.conditions import Limits
 from orchestration.alerts.notify import CheckResult
@@ -23,7 +24,9 @@ from orchestration.alerts.sensor import check
 from orchestration.alerts.store import AlertStore
 from orchestration.cli.alerts import check as check_now
 from orchestration.cli.alerts import show
+from orchestration.definitions import definitions
 from resources.clock import Reading, WallClock
+from resources.errors import QuotaExhaustedError
 from resources.notifiers.notice import Notice, NotSentError
 from resources.warehouse.tables import ensure_table
 from resources.warehouse.warehouse import Warehouse
@@ -333,6 +336,19 @@ def test_a_plan_waits_as_long_as_it_can_be_sent_whatever_the_clock_is_set_to(des
     assert expired.open == 0
 
 
+@pytest.mark.parametrize("state", ["ready", "sent", "rejected"])
+def test_a_plan_that_a_newer_one_replaced_needs_no_approval(desk: Desk, state: str) -> None:
+    """The newer one is within the guards, or was decided."""
+    desk.plan("aaa", "waiting")
+    assert desk.check().open == 1
+    desk.plan("bbb", state)
+
+    replaced = desk.check()
+
+    assert replaced.notice is not None
+    assert replaced.notice.title.startswith("Millpond: recovered: customers: plan aaa")
+
+
 def test_a_clock_that_was_set_back_hides_no_stale_workflow(desk: Desk) -> None:
     """The last run seems to end in the future: how long ago it was is not known."""
     desk.freshness_hours = {"customers": 24}
@@ -636,3 +652,47 @@ def test_a_check_by_command_without_a_receiver_leaves_what_changed_to_the_servic
     assert "11 records quarantined" in " ".join(capsys.readouterr().out.split())
     assert desk.check().notice is not None
     assert len(desk.inbox.received) == 1
+
+
+def test_a_quota_that_is_used_up_is_no_failed_run(desk: Desk) -> None:
+    """A run that begins on a quota day cannot read the target; the next one after that day does."""
+
+    def read_target() -> None:
+        with dagster_failure():
+            raise QuotaExhaustedError("precoro", "GET /options", "HTTP 429: Daily limiter")
+
+    assert not desk.run("customers", {"target_customers": read_target})
+
+    assert desk.check().open == 0
+
+
+RECORD = {"workflow": "suiteprojects__customers", "source": "customers", "source_id": "1"}
+REFUSED: dict[str, tuple[str, dict[str, object]]] = {  # each by an empty warehouse
+    "apply_plan": ("apply", {"plan_id": "abc", "reason": "x"}),
+    "reject_plan": ("reject", {"plan_id": "abc", "reason": "x"}),
+    "undo_run": ("undo", {"run": "abc", "reason": "x"}),
+    "link_record": ("link", {**RECORD, "target_id": "2"}),
+    "unlink_record": ("unlink", RECORD),
+    "resend_record": ("resend", {**RECORD, "workflow": "unknown", "reason": "x"}),
+    "ignore_records": ("ignore", {"workflow": "unknown", "source": "customers", "until": "soon", "reason": "x"}),
+    "forget_record": ("forget", {"source": "contacts", "source_id": "1", "reason": "x"}),
+    "activate_workflow": ("activate", {"workflow": "unknown", "reason": "x"}),
+}
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "job", ["apply_plan", *(pytest.param(each, marks=pytest.mark.long) for each in REFUSED if each != "apply_plan")]
+)
+def test_a_decision_that_was_refused_is_no_failed_run(desk: Desk, job: str) -> None:
+    """Who decided reads why. What the step did before is as it was: the alert of an earlier failure stays."""
+    op, config = REFUSED[job]
+    desk.run("earlier", {op: fails("precoro: update: HTTP 503")})
+    desk.check()
+
+    run_config = {**QUIET, "ops": {op: {"config": config}}}
+    decision = definitions().resolve_job_def(job)
+    result = decision.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=run_config)
+
+    assert not result.success
+    assert [alert.cause for alert, _ in desk.check().alerts.values()] == ["precoro: HTTP 503"]

@@ -100,6 +100,7 @@ def test_a_warehouse_that_hides_personal_values_names_ids_only(runner: WorkflowR
 
     assert TOO_LONG not in repr(found(runner, hides=True))
     assert "customer 2 https://" in repr(found(runner, hides=True))
+    assert notice_of(found(runner)[0], NOW).title == "Millpond: 1 record cannot be sent"
 
 
 @pytest.mark.long

@@ -193,6 +193,14 @@ def test_a_later_change_in_netsuite_says_nothing_about_the_certificate(
     assert case.findings().is_confirmed
 
 
+@pytest.mark.parametrize("changes", [{"company_name": "New"}, {"is_inactive": True}])
+def test_a_dated_change_before_its_time_that_was_not_read_refutes_it(case: Case, changes: dict[str, Any]) -> None:
+    """The warehouse has the former values and the former date: the certificate claims what no one read."""
+    case.read(NETSUITE | changes | {"modified_at": "2026-11-10 12:00:00"})
+
+    assert case.outcome() == REFUTED
+
+
 @pytest.mark.parametrize("change", ["is_inactive", "is_deleted"])
 def test_an_active_record_of_an_inactive_one_refutes_it(case: Case, change: str) -> None:
     """The workflow file deactivates them unless it says otherwise."""

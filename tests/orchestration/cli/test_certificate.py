@@ -115,6 +115,26 @@ def test_what_was_confirmed_since_the_certificate_is_counted(
     assert shown.count("An earlier one reached") == 1  # only where nothing is proven now
 
 
+def test_a_certificate_of_an_earlier_workflow_file_says_so(
+    certified: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A new column or filter was not compared yet: every form of it says so, and the second opinion."""
+    with certified.warehouse.writer() as con:
+        con.execute("update sync_certificates set workflow_version = 'earlier' where workflow = ?", [CUSTOMERS])
+    text, page = "he workflow file has changed since: what it requires now is not verified", tmp_path / "page.html"
+
+    output = run_command(capsys, "certificate", CUSTOMERS, "--html", str(page))
+
+    assert (output.code, output.lines[0][0]) == (1, "✗")
+    assert text in " ".join(output.out.split())
+    assert page.read_text().count(text) == 1
+    with TestClient(console(MillpondSettings(), no_dagster)) as client:
+        assert client.get("/console/certificates").text.count(text) == 1
+        assert client.get("/console/").text.count("by an earlier workflow file") == 1
+    checked = run_command(capsys, "certificate", "verify", CUSTOMERS, "--read-outs", str(tmp_path))
+    assert (checked.code, text in " ".join(checked.out.split())) == (1, True)
+
+
 def test_a_certificate_is_a_document_and_a_page(
     certified: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

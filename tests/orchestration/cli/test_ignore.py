@@ -48,8 +48,10 @@ def test_a_record_is_ignored_listed_and_counted_again(held: Home, capsys: pytest
     assert row["decided_by"]
 
     assert run_command(capsys, "ignore", "108", *form).code == 2
-    assert run_command(capsys, "ignore", "107", "--stop").lines[-1] == "1 record counted again"
+    assert run_command(capsys, "ignore", "107", "--stop", "--reason", "signed").lines[-1] == "1 record counted again"
     assert run_command(capsys, "ignore").lines[-1] == "no record is ignored"
+    notes = held.warehouse.read("select event, note from sync_events order by position").rows()
+    assert notes == [("ignored", "wait for legal"), ("counted_again", "signed")]
 
 
 def test_a_record_that_no_workflow_holds_back_names_them_all(held: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,9 @@ def test_a_manual_link_is_followed_and_explained(
     assert linked.code == 0, linked.err + linked.out
     assert planned(home)[key] == ("adopt", "manual", ids[1])
     assert "same VAT number" in run_command(capsys, "explain", key).out
-    assert run_command(capsys, "unlink", key, "--workflow", CUSTOMERS).code == 0
+    assert run_command(capsys, "unlink", key, "--workflow", CUSTOMERS, "--reason", "another branch").code == 0
+    notes = home.warehouse.read("select note from sync_events where event = 'unlinked'")["note"].to_list()
+    assert notes == ["another branch"]
     assert planned(home)[key][0] == "ambiguous"
     assert run_command(capsys, "unlink", key, "--workflow", CUSTOMERS).code == 1
     run_command(capsys, "link", key, ids[1], "--workflow", CUSTOMERS)

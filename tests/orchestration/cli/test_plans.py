@@ -27,6 +27,7 @@ from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.moments import end_of
 from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
 
@@ -292,6 +293,40 @@ def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFi
     assert plans.undo("nonsense") == 2
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("by", ["command", "job"])
+@pytest.mark.parametrize("kind", ["undo", "sync"])
+def test_only_an_undo_that_the_quota_stopped_has_failed(
+    synced: Home, capsys: pytest.CaptureFixture[str], kind: str, by: str
+) -> None:
+    """Nothing continues an undo, so that a scheduler must see it; the next run sends what is left of another plan."""
+    query = "select {} from {} where workflow = 'precoro__options' order by position desc limit 1"
+    if kind == "undo":
+        run_id = synced.warehouse.read(query.format("run_id", "sync_runs"))["run_id"][0]
+        assert plans.undo(run_id, where="source = 'customers'", reason="wrong names") == 0
+    else:
+        for number, option in enumerate(each for each in synced.sandbox.precoro.options() if each["external_id"]):
+            synced.sandbox.precoro.edit_option(option["option_id"], name=f"Edited {number}")
+        assert synced.run("precoro__options__plan").success
+    planned = synced.warehouse.read(query.format("plan_id, writes", "sync_plans")).to_dicts()[0]
+    assert planned["writes"] > 1
+    synced.sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=len(synced.sandbox.precoro.call_log()) + 4)
+    capsys.readouterr()
+
+    if by == "command":
+        code, done = plans.apply(planned["plan_id"], reason="asked Ann"), capsys.readouterr().out
+    else:
+        result = apply_by_job(plan_id=planned["plan_id"], reason="asked Ann")
+        code, done = int(not result.success), "" if result.success else failure(result)
+
+    state = synced.warehouse.read("select state from sync_plans where plan_id = ?", [planned["plan_id"]])["state"][0]
+    assert (code in {0, 4}, state) == (kind == "sync", "partial")
+    assert ("undo the run again then" in " ".join(done.split())) == (kind == "undo")
+    notes = synced.warehouse.read("select event, note from sync_events where subject = ?", [planned["plan_id"]]).rows()
+    assert ("approved", "asked Ann") in notes
+    assert (("undo_planned", "wrong names") in notes) == (kind == "undo")
+
+
 def companies(home: Home) -> dict[str, tuple[str | None, ...]]:
     """Return name, company and active flag of our customers in the target."""
     return {
@@ -391,10 +426,11 @@ def test_a_release_turns_the_checks_green(stopped: Guarded, only: list[str], *, 
 
 def test_the_job_applies_a_part_of_a_plan(stopped: Guarded) -> None:
     """With the same syntax as the command."""
-    result = apply_by_job(plan_id=stopped.plan_id, only=["action=deactivate"], reason="test")
+    refused = apply_by_job(plan_id=stopped.plan_id, only=["action=deactivate"], reason="it deactivates nothing")
+    result = apply_by_job(plan_id=stopped.plan_id, only=["action=create"], reason="test")
 
-    assert result.success
-    assert stopped.delivered() == 0
+    assert (refused.success, result.success) == (False, True)
+    assert stopped.delivered() > 0
 
 
 def test_the_job_rejects_a_plan(stopped: Guarded) -> None:

@@ -24,7 +24,7 @@ from orchestration.cli.shadow import facts
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import open_connections
 from orchestration.web.console.parity import parities
-from orchestration.web.console.site import Account
+from orchestration.web.console.site import Account, Site
 from resources.diagnostics import Finding
 from resources.failpoints import SHADOW
 from tests.orchestration.cli.parity_rows import NOW, compare_once
@@ -40,6 +40,43 @@ def compared(home: Home) -> Home:
     with home.warehouse.writer() as con:
         compare_once(con, CUSTOMERS)
     return home
+
+
+def test_evidence_of_one_record_is_given_with_its_id(compared: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """A time is that of one record; and what NetSuite deleted is not called inactive there."""
+    with compared.warehouse.writer() as con:
+        con.execute(
+            "insert into sync_shadow_differences by name select shown.* replace (known.id as source_id,"
+            " '(still active)' as field, 'filter' as cause, known.kind as kind,"
+            " 'NetSuite changed it at ' || known.id as evidence) from sync_shadow_differences as shown,"
+            " (values ('10', 'lifecycle_deleted'), ('9', 'lifecycle_deleted'), ('11', 'lifecycle_inactive'))"
+            " as known(id, kind) where shown.source_id = '3'"
+        )
+
+    output = run_command(capsys, "shadow", "report", CUSTOMERS)
+
+    text = " ".join(output.out.split())
+    assert "2 are active there although our rows deactivate them (deleted): NetSuite ids 9, 10" in text
+    assert "evidence: NetSuite id 9: NetSuite changed it at 9" in text
+    assert "1 is active there although our rows deactivate it (inactive): NetSuite id 11" in text
+    assert "evidence: NetSuite changed it at 11" in text
+
+
+def test_a_comparison_with_an_earlier_workflow_file_says_so(compared: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says nothing of the mapping that is there now, although no difference is without a cause."""
+    with compared.warehouse.writer() as con:
+        con.execute("update sync_shadow_nights set workflow_version = 'earlier'")
+        con.execute("update sync_shadow_differences set is_open = false")
+
+    output = run_command(capsys, "shadow", "report", CUSTOMERS)
+
+    assert output.code == 1
+    assert output.lines[0].startswith(
+        f"✗ {CUSTOMERS}: compared with another version of the workflow file: `millpond plan {CUSTOMERS}` compares"
+    )
+    with compared.warehouse.writer() as con:
+        con.execute("update sync_shadow_periods set stopped_at = now()")
+    assert run_command(capsys, "shadow", "report", CUSTOMERS).code == 0
 
 
 @pytest.mark.usefixtures("compared")
@@ -244,6 +281,6 @@ def test_the_console_shows_the_same(compared: Home) -> None:
     """The newest comparison of each workflow."""
     account = Account.of(MillpondSettings())
     compared.warehouse.publish()
-    (shown,), _ = parities(account)
+    (shown,), _ = parities(Site(MillpondSettings()), account)
     assert shown.shadow.workflow == CUSTOMERS
     assert facts(shown)[0].startswith("beside Oracle's connector since 2026-11-20 06:00 UTC by ada")

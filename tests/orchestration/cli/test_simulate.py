@@ -38,6 +38,12 @@ def test_a_folder_without_workflows_is_named(tmp_path: Path) -> None:
     assert "has no active workflow" in problems(simulate(workflows=tmp_path))
 
 
+@pytest.mark.parametrize(("name", "text"), [("none", "--compare"), ("", "has no active workflow")])
+def test_a_folder_to_compare_with_is_refused_first(tmp_path: Path, name: str, text: str) -> None:
+    """Not after the days are simulated."""
+    assert text in problems(simulate(workflows=WORKFLOWS, compare=tmp_path / name))
+
+
 def test_a_file_that_is_not_valid_is_named_with_its_line(tmp_path: Path) -> None:
     """As `millpond validate` names it: the other workflows would hide that this one is missing."""
     copytree(WORKFLOWS, tmp_path / "files")

@@ -1,8 +1,13 @@
 """Values are found in texts however a file spells them."""
 
+import bz2
+import gzip
 import html
 import json
+import lzma
+import unicodedata
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import duckdb
@@ -11,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.forget.texts import contains, found_by
+from orchestration.forgetting.home_files import Searched, remaining
 from orchestration.forgetting.texts import Spelled
 from resources.warehouse.forgotten import TEXT
 
@@ -24,6 +30,9 @@ FORMS = {
     "HTML": f"<td>{html.escape(NAME)}</td>",
     "an address": f"https://x.example/?q={quote(NAME)}",
     "a form": f"q={quote_plus(NAME)}",
+    "XML in ASCII": f"<name>{html.escape(NAME)}</name>".encode("ascii", "xmlcharrefreplace").decode(),
+    "letters and accents apart": unicodedata.normalize("NFD", NAME),
+    "JSON with letters and accents apart": json.dumps({"name": unicodedata.normalize("NFD", NAME)}),
     "wrapped lines": NAME.replace(" ", "\n    "),
 }
 
@@ -61,6 +70,8 @@ def test_any_value_is_found_in_json(value: str, around: str) -> None:
         ("12345", '{"at": 1712345.5, "id": "a12345"}', False),
         ("12345", '"zip": "12345"', True),
         ("Zoë", json.dumps({"name": "Zoë"}), True),
+        ("Zoë", unicodedata.normalize("NFD", "met Zoë"), True),
+        (unicodedata.normalize("NFD", "Zoë"), "met Zoë", True),
     ],
 )
 def test_a_word_is_found_as_a_whole_and_as_it_is_spelled(word: str, text: str, *, is_found: bool) -> None:
@@ -103,11 +114,25 @@ def test_the_search_for_any_of_the_values_hides_none(
     assert set(memory.execute(query, {**values, "rows": rows}).fetchall()) == {(True,)}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 def test_a_file_that_still_has_a_value_is_known_by_its_bytes(encoding: str) -> None:
     """An editor may have stored it in another encoding, which is named and left."""
     assert Spelled([NAME]).found_in_bytes(f"about {NAME}".encode(encoding))
-    assert not Spelled([NAME]).found_in_bytes("about no one".encode(encoding))
+    assert Spelled(["rosa@b.example"]).found_in_bytes("ROSA@B.EXAMPLE".encode(encoding))
+    assert not Spelled([NAME, "李 小龙先生 李"]).found_in_bytes("about no one".encode(encoding))
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, lambda _: b"7z\xbc\xaf\x27\x1c", lambda _: b"PAR1"]
+)
+def test_a_packed_file_is_named(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """No one can see what is in it: a backup, or read-outs that were kept."""
+    (tmp_path / "kept").write_bytes(pack(NAME.encode()))
+
+    (kept,) = remaining(Searched(tmp_path), Spelled([NAME]))
+
+    assert kept.file == "kept"
+    assert kept.why.startswith("a packed file")
 
 
 def test_other_texts_are_left() -> None:

@@ -82,13 +82,15 @@ def decided(browser: Browser) -> None:
 
 
 def delivered_before(browser: Browser, console: Console) -> None:
-    """Let one record be delivered with the edited workflow file, unless an earlier test did; an undo is no delivery."""
+    """Let all be delivered with the edited workflow file, unless an earlier test did; a part of a plan is not all."""
     newest = "(select arg_max(workflow_version, position) from sync_plans where workflow = ?)"
-    sent = "sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.kind = 'sync'"
+    sent = (
+        "sync_runs as run join sync_plans as plan on (plan.plan_id, kind, plan.state) = (run.plan_id, 'sync', 'sent')"
+    )
     if console.rows(f"select 1 from {sent} where run.workflow_version = {newest}", CUSTOMERS):
         return
     console.home.run(f"{CUSTOMERS}__plan")
-    form = {"extent": "part", "record": console.ids["phone"], "reason": "the first of this version"}
+    form = {"extent": "all", "reason": "the first of this version"}
     with console.client("ada") as http:
         approved = http.post(f"/console/plans/{console.plan()}/approve", data=form)
     browser.open(f"{console.address}{approved.headers['location']}")

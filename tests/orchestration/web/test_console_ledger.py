@@ -3,11 +3,13 @@
 import pytest
 from starlette.testclient import TestClient
 
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.ledger_check import check_ledger
 from orchestration.ledger_sealing import seal_ledger
 from orchestration.web.console.routes import console
+from resources.clock import utc_now
 from resources.signing import Signer
 from tests.assets.delivery.chain.ledger_chain import KEY, add_decisions_of_people, add_run
 from tests.orchestration.conftest import Home
@@ -26,6 +28,26 @@ def page() -> str:
 def test_a_home_without_a_run_has_no_ledger_yet() -> None:
     """The page says when the chain begins."""
     assert "the chain begins when the next run ends" in page()
+
+
+@pytest.mark.parametrize(
+    ("details", "said"),
+    [
+        ({"active": False, "realtime": None}, "switched off"),
+        ({"active": None, "realtime": True}, "switched real time on"),
+        ({"active": True, "realtime": False}, "switched on and real time off"),
+        ({}, "switched"),
+    ],
+)
+def test_a_switch_says_how_it_stands_since(home: Home, details: dict[str, bool | None], said: str) -> None:
+    """Two decisions of one workflow would look the same otherwise."""
+    now = utc_now(home.sandbox.clock)
+    with home.warehouse.writer() as con:
+        record_event(con, Event(event=Happened.SWITCHED, at=now, workflow="flow", by="ada", details=details))
+        add_run(con, 0, _1=("create", "11"))
+    seal_ledger(home.warehouse)
+
+    assert f">{said}</td>" in page()
 
 
 @pytest.mark.parametrize(("personal", "has_notes"), [("show", True), ("mask", False)])

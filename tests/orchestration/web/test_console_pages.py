@@ -22,7 +22,7 @@ from assets.delivery.ledger.ignored import Ignored, save_ignored
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import SourceKey
 from orchestration.configuration.settings import MillpondSettings
-from orchestration.web.console.pages import HERE, read_form
+from orchestration.web.console.pages import HELP, HERE, environment, read_form
 from orchestration.web.console.routes import console
 from orchestration.web.identity import Identity, Role
 from resources.clock import utc_now
@@ -128,6 +128,47 @@ def test_what_is_not_there_is_a_page_with_a_sentence(synced: Home, path: str) ->
 
     assert response.status_code == 404
     assert "Not found" in response.text
+    assert "There is no" in response.text or "This " in response.text
+
+
+@pytest.mark.parametrize("path", ["now", "plans/p/approve", "link"])
+def test_an_address_that_takes_a_form_says_so(home: Home, path: str) -> None:
+    """After a form is sent, a browser may open its address once more."""
+    assert not home.warehouse.exists()
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        response = http.get(f"/console/{path}")
+
+    assert response.status_code == 405
+    assert "This address takes a form" in response.text
+
+
+@pytest.mark.parametrize("path", ["runs", "match", "held/ignored"])
+def test_a_page_beyond_the_end_of_a_list_leads_to_the_last_one(home: Home, path: str) -> None:
+    """Lists become shorter while people decide; the other parameters stay."""
+    assert not home.warehouse.exists()
+    with TestClient(console(MillpondSettings(), no_dagster), follow_redirects=False) as http:
+        response = http.get(f"/console/{path}?page=7&workflow={CUSTOMERS}")
+
+    assert response.status_code == 303
+    assert response.headers["location"] == f"/console/{path}?page=1&workflow={CUSTOMERS}"
+
+
+def test_each_page_has_its_page_of_the_guide() -> None:
+    """The console's own page explains only what has no page of its own; headings are checked with the guide's links."""
+    own = {"job", "job_part", "problem"}
+    shown = {file.name.partition(".")[0] for file in (HERE / "templates").glob("*.jinja")}
+
+    assert shown - {"base", "macros", "survey_part"} - HELP.keys() - own == set()
+
+
+def test_names_of_commands_in_a_reason_are_set_as_code() -> None:
+    """A value that a reason quotes is escaped all the same."""
+    reason = environment().get_template("macros.html.jinja").module.reason  # type: ignore[attr-defined]
+
+    assert str(reason("choose <b> with `millpond link`")) == (
+        "<bdi>choose &lt;b&gt; with <code>millpond link</code></bdi>"
+    )
+    assert str(reason("no `" + "x" * 400)).startswith('<details class="long">')
 
 
 @pytest.mark.parametrize("file", sorted((HERE / "templates").glob("*.jinja")), ids=lambda file: str(file.name))
@@ -137,6 +178,21 @@ def test_enter_presses_no_button_where_there_is_a_choice_of_several(file: Path) 
 
     several = [each for each in forms if each.count("<button") > 1]
     assert [each[:90] for each in several if "m.no_default()" not in each[: each.index("<button")]] == []
+
+
+def test_a_record_that_is_ambiguous_only_in_the_newest_plan_can_be_linked(synced: Home) -> None:
+    """No run has decided about it yet; its page says what the plan found, and takes the target's id."""
+    table = f"plan_{CUSTOMERS}"
+    (key,) = synced.warehouse.read(f"select min(source_id) as key from {table} where action = 'skipped'")["key"]
+    found = "action = 'ambiguous', reason = 'two records share the name'"
+    with TestClient(SignedIn(console(MillpondSettings(), no_dagster), Role.APPROVER)) as http:
+        before = http.get(f"/console/records/customers/{key}").text
+        with synced.warehouse.writer() as con:
+            con.execute(f"update {table} set {found} where source_id = ?", [key])
+        after = http.get(f"/console/records/customers/{key}").text
+
+    shown = ("two records share the name", 'name="target_id"')
+    assert ([each in before for each in shown], [each in after for each in shown]) == ([False] * 2, [True] * 2)
 
 
 def test_a_record_that_was_sent_is_not_said_to_be_missing(synced: Home) -> None:

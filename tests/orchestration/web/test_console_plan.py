@@ -102,6 +102,56 @@ def test_a_plan_says_what_it_releases(planned: Home) -> None:
             assert "\u202e" not in unknown.text
 
 
+@pytest.mark.parametrize(
+    ("state", "event", "details", "said"),
+    [
+        ("sent", "approved", '{"only":[]}', "Approved because: <bdi>it is right</bdi>"),
+        ("partial", "approved", '{"only":["record=1"]}', "Approved only: record=1. Approved because:"),
+        ("rejected", "rejected", "{}", "Rejected because:"),
+        ("waiting", "undo_planned", "{}", "Asked for because:"),
+        ("waiting", "approved", '{"only":["record=4711"]}', ""),  # which was refused, so that it decided nothing
+    ],
+)
+def test_a_plan_says_why_it_was_asked_for_and_decided(
+    planned: Home, state: str, event: str, details: str, said: str
+) -> None:
+    """The guard's advice is left out once a person overruled it."""
+    notes = {"rejected": "it is right", "partial": "a part of it was approved"}
+    with planned.warehouse.writer() as con:
+        con.execute(
+            "update sync_plans set state = ?, note = ? where plan_id = 'c'",
+            [state, notes.get(state, "11 records would be updated")],
+        )
+        con.execute(f"delete from plan_{CUSTOMERS}")
+        con.execute(
+            "insert into sync_events by name select 'e' as event_id, 1 as position, ? as event, 'c' as subject,"
+            " ? as details, 'it is right' as note",
+            [event, details],
+        )
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        page, listed = (http.get(f"/console/{path}").text for path in ("plans/c", "plans"))
+
+    assert (said in page) if said else ("it is right" not in page)
+    assert ("11 records would be updated" in page) == ("11 records would be updated" in listed) == (state == "waiting")
+
+
+def test_a_plan_that_a_newer_one_replaced_waits_for_no_one(planned: Home) -> None:
+    """It cannot be approved here, so the overview does not ask for it."""
+    with planned.warehouse.writer() as con:
+        con.execute("update sync_plans set state = 'waiting', note = 'too many' where plan_id = 'c'")
+        con.execute(
+            "insert into sync_plans by name select 'newer' as plan_id, ? as workflow, 'sync' as kind, 'sent' as state,"
+            " 1 as writes, 9 as position",
+            [CUSTOMERS],
+        )
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        overview, listed = (http.get(f"/console/{path}").text for path in ("", "plans"))
+
+    assert "wait for approval" not in overview
+    assert "a newer plan replaces it" in listed
+    assert "too many" not in listed
+
+
 def test_the_progress_counts_records_with_an_answer(planned: Home) -> None:
     """A record that is only about to be sent has none yet; a second row of an attempt counts once."""
     rows = [("a", "intent"), ("a", "confirmed"), ("b", "intent"), ("c", "unknown"), ("c", "found")]

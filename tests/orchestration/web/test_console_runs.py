@@ -4,7 +4,7 @@ import pytest
 
 from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.configuration.settings import MillpondSettings
-from orchestration.web.console import runs
+from orchestration.web.console import dagster_jobs, runs
 from orchestration.web.console.site import Account
 from tests.orchestration.conftest import Home
 
@@ -60,6 +60,24 @@ def test_a_run_that_only_planned_created_nothing(account: Account, plan_id: str 
 
     assert page is not None
     assert page.workflows[0]["counts"] == list(zip(words, (3, 2), strict=True))
+
+
+@pytest.mark.parametrize(("plan_id", "run_id", "sent"), [("p", "r", True), (None, "r", False), ("p", "x", False)])
+def test_only_a_run_that_sent_a_plan_has_a_page_of_it(
+    account: Account, plan_id: str | None, run_id: str, *, sent: bool
+) -> None:
+    """An approval that was refused, such as the second of two, made no run."""
+    with account.live.writer() as con:
+        con.execute("update sync_runs set plan_id = ?", [plan_id])
+
+    assert runs.has_sent(account, run_id) is sent
+
+
+def test_numbers_of_a_job_are_written_as_on_other_pages() -> None:
+    """Texts, such as an id, stay as they are."""
+    entries = [{"label": "skipped", "intValue": 5658}, {"label": "plan", "text": "5658"}, {"label": "none"}]
+
+    assert dagster_jobs._facts({"metadataEntries": entries}) == {"skipped": "5,658", "plan": "5658"}
 
 
 def test_what_can_be_undone_is_counted_again_after_a_change(account: Account) -> None:

@@ -149,6 +149,14 @@ def test_an_answer_with_an_option_and_an_error_confirms_nothing(sandbox: Sandbox
                 write()
 
 
+def test_a_list_with_an_error_is_not_the_whole_list(sandbox: Sandbox) -> None:
+    """An empty one would have every option created again."""
+    fill(sandbox, 2)
+    broken = b'{"error": "Temporarily unavailable.", "data": []}'
+    with precoro_with(sandbox, lambda _: broken) as client, pytest.raises(ContractError, match="contains an error"):
+        client.options(FIELD)
+
+
 def test_an_error_keeps_the_text_and_drops_the_name(precoro: PrecoroClient) -> None:
     """§4: the text is in a nested envelope; a customer's name never appears in an error."""
     name = "Very Secret Customer " * 20

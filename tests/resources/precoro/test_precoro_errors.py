@@ -38,6 +38,9 @@ def error_for_429(body: Any, headers: dict[str, str] | None = None) -> Exception
         ({}, {"RateLimit-Retry-After": "2025-12-16T09:00:10+00:00"}, 11.0),
         ({}, {"Retry-After": "7"}, 7.0),
         ({"RateLimit-Retry-After": "soon"}, {"Retry-After": "7"}, 7.0),
+        # this machine's clock is an hour ahead, or three hours behind
+        ({"RateLimit-Retry-After": "2025-12-16 08:00:49 UTC"}, {"Date": "Tue, 16 Dec 2025 08:00:00 GMT"}, 50.0),
+        ({"RateLimit-Retry-After": "2025-12-16 12:00:49 UTC"}, {"Date": "Tue, 16 Dec 2025 12:00:00 GMT"}, 50.0),
         ([], {}, None),
     ],
 )

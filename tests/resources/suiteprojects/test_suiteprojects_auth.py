@@ -84,6 +84,22 @@ def test_a_revoked_token_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["access_token"] != "revoked"
 
 
+def test_a_token_that_is_refused_by_http_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whether a stale token is answered with a status of the API or with HTTP 401 is unknown; one renewal, then the error."""
+    file = tmp_path / "tokens.json"
+    with opened(sandbox, file) as client:
+        client.server_time()
+        stale = json.loads(file.read_text())["access_token"]
+        sandbox.faults.plan("suiteprojects", Fault(FaultKind.REFUSED_401, pattern=stale, times=9))
+
+        client.server_time()
+
+        assert json.loads(file.read_text())["access_token"] != stale
+        sandbox.faults.plan("suiteprojects", Fault(FaultKind.REFUSED_401, pattern="access_token", times=9))
+        with pytest.raises(CredentialsError, match="HTTP 401"):
+            client.server_time()
+
+
 @pytest.mark.parametrize("status", [None, 200])
 def test_a_used_refresh_token_needs_a_new_authorization(sandbox: Sandbox, tmp_path: Path, status: int | None) -> None:
     """Two installations must not share one authorization; the service's word counts, not its HTTP status."""

@@ -64,3 +64,25 @@ def test_a_large_frame_is_stored_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
         assert con.execute("select number from numbers order by rowid").fetchall() == [(n,) for n in range(200)]
         assert con.execute("select count(*) from none").fetchall() == [(0,)]
         assert len([*tables.parts_of(frame)]) > 1
+
+
+GROUP = 122_880  # rows of a row group of DuckDB, which it writes before the commit
+
+
+@pytest.mark.parametrize(
+    "sizes", [(0, GROUP, 10), (0, 200_000, GROUP, 1), (GROUP, 0, GROUP, 10), (10, 0, GROUP, 0, 10), (0, 0, GROUP, 10)]
+)
+def test_a_transaction_reads_and_commits_every_row_that_it_inserted(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    """After an insert of no rows, DuckDB 2.0.0 did not read the large ones that follow, and 1.5 lost them."""
+    with connect() as con:
+        con.execute(f"attach '{tmp_path / 'x.duckdb'}' as x")
+        con.execute("use x")
+        con.execute("set threads = 2")
+        con.execute("begin")
+        replace_table(con, "numbers", pl.DataFrame(schema={"number": pl.Int64}))
+        for size in sizes:
+            insert_frame(con, "numbers", pl.select(number=pl.int_range(size)))
+        read = con.execute("select count(number) from numbers").fetchall()
+        con.execute("commit")
+
+        assert (read, con.execute("select count(number) from numbers").fetchall()) == ([(sum(sizes),)],) * 2

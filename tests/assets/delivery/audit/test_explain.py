@@ -1,6 +1,6 @@
 """The history of a record in each workflow: now, as of a past moment, and in the analysts' snapshot."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 import pytest
@@ -12,6 +12,7 @@ from resources.clock import utc_now
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.audit.conftest import target_id
 from tests.assets.delivery.builders import customer, project
+from tests.assets.delivery.jumping_clock import JumpingClock
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
@@ -126,6 +127,33 @@ def test_an_explanation_before_the_first_run_is_empty(precoro: WorkflowRunner) -
     (history,) = explained(precoro.warehouse, "1", before).histories
 
     assert (history.decided, history.attempts) == ([], [])
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=400), timedelta(days=-400)])
+def test_an_explanation_of_the_past_follows_the_ledger_after_a_clock_jump(
+    precoro: WorkflowRunner, ahead: timedelta
+) -> None:
+    """A decision that was made while the clock was wrong came before those of the next run, and is known to it."""
+    clock = JumpingClock(precoro.clock)
+    precoro.clock = clock
+    precoro.stage(customer("1", company_name="Acme")).run()
+    clock.offset = ahead
+    precoro.stage(customer("1", company_name="Acme 2")).run()
+    clock.offset = timedelta()
+    precoro.stage(customer("1", company_name="Acme 2"), customer("2")).run()
+    precoro.stage(customer("1", company_name="Acme 3"), customer("2"))
+    now = utc_now(clock)
+    precoro.clock.sleep(3600)
+    precoro.run()
+
+    (history,) = explained(precoro.warehouse, "1", now).histories
+
+    assert [(row["action"], row["to_run"]) for row in history.decided] == [
+        ("create", "run 1"), ("update", "run 2"), ("unchanged", None),
+    ]  # fmt: skip
+    assert [(row["action"], row["state"]) for row in history.attempts][2:] == [
+        ("update", "intent"), ("update", "confirmed"),
+    ]  # fmt: skip
 
 
 # --- for analysts ---------------------------------------------------------------------------------------------------

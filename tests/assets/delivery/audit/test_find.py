@@ -62,6 +62,16 @@ def test_an_exact_match_wins_over_a_part(delivered: WorkflowRunner) -> None:
     assert [each.source_id for each in find_records(delivered.warehouse, "7", partial=True)] == ["7"]
 
 
+@pytest.mark.parametrize("text", ["ACME Steel Inc", "ACME  Steel Inc", " acme\u00a0steel  inc"])
+def test_spaces_of_a_name_count_as_one(warehouse: Warehouse, text: str) -> None:
+    """A page shows several spaces as one, which is what people copy."""
+    with warehouse.writer() as con:
+        row = {"company_name": "ACME  Steel\tInc", "entity_number": "CUST-1"}
+        replace_table(con, "stg_netsuite__customers", customers(customer("1", **row)))
+
+    assert [each.source_id for each in find_records(warehouse, text, partial=True)] == ["1"]
+
+
 def test_parts_of_e_mail_addresses_and_accents_do_not_matter(warehouse: Warehouse) -> None:
     """The domain of an address would name people; accents are rarely typed."""
     with warehouse.writer() as con:

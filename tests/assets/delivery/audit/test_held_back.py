@@ -258,6 +258,23 @@ def test_causes_are_sentences_with_counts(con: duckdb.DuckDBPyConnection) -> Non
     ]
 
 
+def test_reasons_that_differ_within_one_cause_are_all_named(con: duckdb.DuckDBPyConnection) -> None:
+    """Each ambiguous record has other candidates: the reason of the first one said something wrong of the others."""
+    reasons = [f"2 records share the same name (target {number}, {number + 1})" for number in range(1, 8)]
+    rows = [planned(str(number), "ambiguous", "two", reason=reason) for number, reason in enumerate(reasons, 1)]
+    below = blocked("20", "1")
+    replace_table(con, "plan_below", pl.DataFrame([*rows, planned("9", "ambiguous", "two", reason=reasons[1]), below],
+                                                  schema=PLAN))  # fmt: skip
+
+    found = cause_texts(held_back(held_records(con, [BELOW], WORKFLOWS, {"below": "p"}, NOW)))
+
+    listed = "; ".join(f"{reason}: 1" for reason in (reasons[0], *reasons[2:5]))
+    assert found == [
+        f"8 projects ambiguous: {reasons[1]}: 2; {listed}; other reasons: 2 (1, 2, 3, 4, 5, …)",
+        f"1 project blocked: its project matches several records of the target ({reasons[0]})",
+    ]
+
+
 def test_each_limit_is_its_own_reason(warehouse: Warehouse) -> None:
     """A name of 83 characters and a text of 256 are too long: both limits are listed, with their numbers of records."""
     reasons = {"1": "name is longer than 83 characters", "2": "notes is longer than 256 characters"}

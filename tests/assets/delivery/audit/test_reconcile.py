@@ -16,7 +16,7 @@ from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.warehouse.tables import ensure_table
 from sql import statement
-from tests.assets.delivery.builders import customer, project, suite_customers
+from tests.assets.delivery.builders import customer, one_source, project, suite_customers
 from tests.assets.delivery.run_workflow import WorkflowRunner
 
 
@@ -55,6 +55,18 @@ def test_an_edit_in_the_target_is_explained(precoro: WorkflowRunner, sandbox: Sa
     assert found.explained == {EDITED: 1}
     assert found.examples == {EDITED: ["1"]}
     assert found.unexplained == {}
+
+
+def test_what_a_person_left_out_of_a_plan_is_explained(precoro: WorkflowRunner) -> None:
+    """One of two new names was approved; the next run plans the other one again."""
+    precoro.spec = one_source(canary=[])
+    precoro.stage(customer("1"), customer("2")).run()
+    renamed = precoro.stage(customer("1", company_name="New"), customer("2", company_name="Newer"))
+    precoro.apply(renamed.plan("planned").plan_id, "applied", "record=1")
+
+    found = reconciled(precoro)
+
+    assert (found.explained, found.examples, found.unexplained) == ({"plan_partial": 1}, {"plan_partial": ["2"]}, {})
 
 
 @pytest.mark.parametrize("below", ["2", None])

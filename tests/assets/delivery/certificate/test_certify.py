@@ -14,6 +14,7 @@ from assets.delivery.certificate.certify import certify_run
 from assets.delivery.ledger.certificates import COMPUTED, LOST, VOID
 from assets.delivery.ledger.rebind import forget_account
 from assets.delivery.ledger.restores import record_restore
+from assets.delivery.mart.current_state import read_target_state
 from assets.precoro.target import OptionTarget
 from assets.warehouse.retention import prune
 from resources.errors import IntegrationError
@@ -114,6 +115,29 @@ def test_a_record_that_is_still_to_be_deactivated_is_pending(flow: WorkflowRunne
 
     assert (pending.verified_through, pending.pending) == (DAY - OVERLAP, 1)
     assert newest(flow).verified_through == LATER - OVERLAP
+
+
+def test_what_a_person_left_out_of_a_plan_is_pending(flow: WorkflowRunner) -> None:
+    """One of two changes was approved; the target has what was last confirmed of the other."""
+    read(flow, LATER, RENAMED, customer("2", company_name="Left out"))
+    flow.apply(flow.plan("planned").plan_id, "applied", "record=1")
+    flow.clock.sleep(3600)
+    read_target_state(flow.context("night"))
+    certify_run(flow.context("night"))
+
+    found = newest(flow)
+    assert (found.wrong, found.pending, found.verified) == (0, 1, 1)
+    assert found.reason == "customers 2 is pending (update)"
+
+
+def test_an_undo_that_was_only_planned_is_no_decision(flow: WorkflowRunner) -> None:
+    """Nothing was taken back; what was planned and sent before is still known."""
+    flow.undo("run 10")
+    flow.clock.sleep(3600)
+    read_target_state(flow.context("night"))
+    certify_run(flow.context("night"))
+
+    assert (newest(flow).verified, newest(flow).pending) == (2, 0)
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import pytest
 
 from assets.delivery.chain.seal import seal
 from assets.delivery.imports.selection import ImportSelection, deselect_records, select_records
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.shadows import Shadow, active_shadow, begin_shadow, confirm_off, end_shadow
 from assets.delivery.spec.workflow import Workflow
 from resources.signing import Signer
@@ -96,3 +97,16 @@ def test_a_chain_that_begins_takes_over_what_the_tables_have(con: duckdb.DuckDBP
     found = verified(con)
 
     assert found.is_whole, found.problems
+
+
+@pytest.mark.parametrize("damaged", ["details = '{'", "details = ''", "workflow = null", "subject = null"])
+def test_damaged_events_are_named(con: duckdb.DuckDBPyConnection, damaged: str) -> None:
+    """Details that cannot be read, or a lost name, are findings and no error."""
+    decide(con)
+    record_event(con, Event(event=Happened.SWITCHED, at=at(5), workflow="flow", by="ada", details={"active": True}))
+    seal(con, Signer(KEY), at(6), SWITCHES)
+    con.execute(f"update sync_events set {damaged}")
+
+    found = verified(con)
+
+    assert {each.what for each in found.problems} & {"changed", "removed", "inserted"}, found.problems

@@ -168,6 +168,21 @@ def test_an_empty_source_makes_an_empty_plan(precoro: WorkflowRunner, sandbox: S
     assert keys(sandbox) == ["1"]
 
 
+@pytest.mark.parametrize("only", [("record=3",), ("record=1", "action=deactivate"), ("field=name",)])
+def test_a_part_that_writes_nothing_does_not_use_the_plan_up(
+    waiting: tuple[WorkflowRunner, str], sandbox: Sandbox, only: tuple[str, ...]
+) -> None:
+    """A mistyped id, or kinds that no record meets together; the plan can still be sent."""
+    runner, plan_id = waiting
+
+    with pytest.raises(SyncError, match=f"plan {plan_id} writes no such record; it can still be sent"):
+        runner.apply(plan_id, "mistyped", *only)
+
+    assert runner.states() == {plan_id: "waiting"}
+    assert runner.apply(plan_id, "applied").counts["created"] == 2
+    assert keys(sandbox) == ["1", "2"]
+
+
 def test_a_plan_is_found_by_its_first_characters(waiting: tuple[WorkflowRunner, str]) -> None:
     """They must match one plan."""
     runner, _ = waiting

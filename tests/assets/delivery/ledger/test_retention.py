@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.runs import canary_halts, is_proven
 from assets.warehouse.retention import prune
 from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
@@ -115,6 +116,22 @@ def test_a_halt_that_was_not_accepted_is_kept(precoro: WorkflowRunner) -> None:
     pruned(precoro, utc_now(precoro.clock) + timedelta(days=1))
 
     assert precoro.table("sync_runs").filter(state="halted")["run_id"].to_list() == ["run 2"]
+
+
+@pytest.mark.parametrize("later", ["update sync_plans set kind = 'realtime'", "update sync_runs set unchanged = 0"])
+def test_what_a_run_proves_is_kept_beside_later_ones_that_prove_nothing(precoro: WorkflowRunner, later: str) -> None:
+    """The latest run is a real-time one, or sent a part of a plan, and accepts no canary's finding either."""
+    years(precoro)
+    with precoro.warehouse.writer() as con:
+        con.execute(f"{later} where plan_id = (select plan_id from sync_runs where run_id = 'run 2')")
+        con.execute("update sync_runs set state = 'halted' where run_id = 'run 1'")
+
+    pruned(precoro, utc_now(precoro.clock) + timedelta(days=1))
+
+    assert precoro.table("sync_runs")["run_id"].to_list() == ["run 0", "run 1", "run 2"]
+    with precoro.warehouse.writer(transaction=False) as con:
+        assert is_proven(con, "flow", precoro.spec.version)
+        assert not any(accepted for _, accepted in canary_halts(con, "flow", precoro.spec.version))
 
 
 def test_pruning_twice_deletes_nothing_more(precoro: WorkflowRunner, sandbox: Sandbox) -> None:

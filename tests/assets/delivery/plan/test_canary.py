@@ -5,6 +5,7 @@ import re
 import pytest
 
 from assets.delivery.errors import PlanError
+from assets.delivery.ledger.runs import is_proven_by_full_run
 from resources.errors import ContractError
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -101,6 +102,48 @@ def test_applying_a_part_accepts_nothing(truncating: WorkflowRunner, sandbox: Sa
     sandbox.clock.sleep(60)
     assert [each.guard for each in truncating.plan("later").tripped] == ["canary"]
     assert ours(sandbox) == 6
+
+
+def test_a_part_that_shows_what_was_sent_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
+    """One short name says nothing about the long ones: neither a full run nor a real-time one may send them."""
+    truncating.stage(*many("A long name {}", 7), customer("8", company_name="Short")).run()
+    sandbox.clock.sleep(60)
+    planned = truncating.plan("seen")
+
+    assert truncating.apply(planned.plan_id, "applied", "record=8").stop is None
+
+    sandbox.clock.sleep(60)
+    assert [each.guard for each in truncating.plan("later").tripped] == ["canary"]
+    with truncating.warehouse.writer(transaction=False) as con:
+        assert not is_proven_by_full_run(con, "flow", truncating.spec.version)
+
+
+@pytest.mark.long
+def test_after_an_undo_a_part_is_checked_again(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
+    """An undo sends former values, which prove nothing about those of the file."""
+    truncating.stage(*many("A long name {}", 8)).plan("first")
+    truncating.send("first")
+    sandbox.clock.sleep(60)
+    truncating.apply(truncating.undo("first").plan_id, "undone")
+    sandbox.clock.sleep(60)
+    planned = truncating.plan("seen")
+
+    assert isinstance(truncating.apply(planned.plan_id, "applied", "record=8").stop, ContractError)
+
+
+@pytest.mark.long
+def test_an_undo_does_not_prove_an_edited_file(truncating: WorkflowRunner) -> None:
+    """A person edits the file, plans as `undo` asks for, and undoes the run before: the next run has its canary."""
+    truncating.stage(*many("C {}", 8)).run()
+    truncating.stage(*many("D {}", 8)).plan("the run")
+    truncating.send("the run")
+    truncating.spec = truncating.spec.model_copy(update={"monitored_fields": ["company"]})
+    truncating.stage(*many("A long name {}", 8)).plan("edited")
+    truncating.apply(truncating.undo("the run", "1").plan_id, "undone")
+
+    truncating.plan("next")
+
+    assert isinstance(truncating.send("next").stop, ContractError)
 
 
 def test_undoing_the_canary_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:

@@ -47,9 +47,9 @@ def lose(runner: WorkflowRunner, upto: int, name: str, *, pause_s: float = DAY_S
     return [each.guard for each in planned.tripped]
 
 
-def decide(runner: WorkflowRunner, name: str, planned: Any) -> None:
-    """Apply a plan, as a person does."""
-    runner.apply(planned, name)
+def decide(runner: WorkflowRunner, name: str, planned: Any, *only: str) -> None:
+    """Apply a plan, or a part of it, as a person does."""
+    runner.apply(planned, name, *only)
     with runner.warehouse.writer() as con:
         plans.set_decided_by(con, planned, "tester")
 
@@ -128,6 +128,15 @@ def test_what_a_person_applied_was_accepted(small: WorkflowRunner) -> None:
 
     assert lose(small, 2 * A_FEW + 2, "third") == []
     assert lose(small, 3 * A_FEW + 2, "fourth") == ["emptied_slowly"]
+
+
+def test_a_part_that_a_person_applied_accepts_nothing_else(small: WorkflowRunner) -> None:
+    """The person looked at one record; the others still wait."""
+    lose(small, A_FEW, "first")
+    assert lose(small, 2 * A_FEW, "second") == ["emptied_slowly"]
+    decide(small, "applied", waiting(small), f"record={A_FEW}")
+
+    assert lose(small, 2 * A_FEW, "third") == ["emptied_slowly"]
 
 
 def test_the_guard_can_be_switched_off(small: WorkflowRunner) -> None:

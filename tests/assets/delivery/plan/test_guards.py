@@ -32,6 +32,13 @@ def tripped_by(guards: Guards, rows: pl.DataFrame, *, ours: int, key_field: str 
     return check(guards, rows, ours=ours, records=max(rows.height, 1), key_field=key_field)
 
 
+def test_a_limit_is_written_as_people_read_numbers() -> None:
+    """As on every page."""
+    limit = Limit(percent=5, rows=2000)
+
+    assert limit.describe(27_440) == "5 % of 27,440, at least 5, at most 2,000"
+
+
 @pytest.mark.parametrize(
     ("deactivated", "ours", "tripped"),
     [

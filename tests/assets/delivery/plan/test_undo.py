@@ -550,6 +550,26 @@ def test_an_undo_can_be_undone(suiteprojects: WorkflowRunner, sandbox: Sandbox) 
     assert records(sandbox) == done
 
 
+@pytest.mark.parametrize("change", [{"company_name": "New"}, {"is_inactive": True}])
+def test_an_undo_of_an_undo_holds_nothing(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, change: dict[str, Any]
+) -> None:
+    """The target shows NetSuite's values again: a later edit there is restored, and a third undo is held again."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", **change)).run()
+    done = records(sandbox)
+    undo(suiteprojects, "run 1")
+    undo(suiteprojects, "undone run 1")
+
+    assert suiteprojects.run()["1"][0] == "unchanged"
+    sandbox.suiteprojects.modify("Customer", int(done[0]["id"]), company="Edited", active="1")
+    assert suiteprojects.run()["1"][0] in {"update", "deactivate"}
+    assert records(sandbox)[0]["active"] == done[0]["active"]
+    undo(suiteprojects, "run 1")
+    assert suiteprojects.run() == {"1": ("skipped", "undone")}
+
+
 def test_an_undo_leaves_what_a_person_edited_in_a_field_that_is_no_longer_mapped(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

@@ -191,6 +191,24 @@ def test_a_date_column_that_reappears_is_read_as_a_date(account: NetSuiteAccount
     assert account.raw("customers")["1"]["custentity_end"] == "2027-04-03"
 
 
+@pytest.mark.parametrize("seconds", [60, 7200], ids=["known", "checked again"])
+def test_a_date_field_that_is_made_anew_as_text_is_read_at_once(account: NetSuiteAccount, seconds: int) -> None:
+    """Its format belongs to the earlier type: NetSuite rejects it, and the field is not missing."""
+    account.switch(custom_fields=["customer.custentity_end:timestamp"])
+    account.custom_columns("custentity_end")
+    account.customers(1, custentity_end="2027-04-03 10:00:00")
+    account.extract()
+    account.switch(custom_fields=["customer.custentity_end:text"])
+    account.sandbox.netsuite.update("customer", 1, custentity_end="in spring")
+    account.later(seconds)
+
+    report = account.extract()
+
+    assert (report.mode, report.warnings) == ("full", ())
+    assert account.raw("customers")["1"]["custentity_end"] == "in spring"
+    assert account.extract().mode == "incremental"
+
+
 def test_a_new_custom_column_is_filled_for_every_row(account: NetSuiteAccount) -> None:
     """Rows that have not changed get their values as well."""
     account.customers(1, 2, custentity_region="North")

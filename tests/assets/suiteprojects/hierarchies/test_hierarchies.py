@@ -8,6 +8,7 @@ import pytest
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
 from assets.delivery.target import Action, Verdict, Write
+from assets.suiteprojects.hierarchies.trees import Trees
 from assets.suiteprojects.node_target import NodeTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
 from resources.errors import RequestRejectedError
@@ -85,6 +86,23 @@ def test_a_new_warehouse_clears_no_node_before_the_departments_have_run(account:
     assert attached(account) == before == {"1": ["Inside"], "2": []}
     departments(account)
     assert customers(account, *rows) == {"1": "unchanged", "2": "unchanged"}
+
+
+@pytest.mark.parametrize("rows", [23, 10])
+def test_nodes_of_a_list_that_is_silently_cut_are_not_missing(sandbox: Sandbox, rows: int) -> None:
+    """An account may return fewer rows than were asked for: a node that is not shown would be created again."""
+    keys = {str(number) for number in range(1, 25)}
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+        target = NodeTarget(client, hierarchy=HIERARCHY)
+        sent = {key: {"name": f"Department {key}", "externalid": key, "active": "1", "depth": "1"} for key in keys}
+        target.send(
+            [Write("departments", key, Action.CREATE, None, values, frozenset()) for key, values in sent.items()]
+        )
+        sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, max_rows=rows)
+
+        assert {*NodeTarget(client, hierarchy=HIERARCHY).read(["name"])["external_id"]} == keys
+        assert {*Trees(client, "customer").hierarchy_of.values()} == {HIERARCHY}
+        assert len(Trees(client, "customer").hierarchy_of) == len(keys)
 
 
 def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:

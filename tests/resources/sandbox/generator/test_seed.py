@@ -197,6 +197,25 @@ def test_a_csv_without_names_is_rejected(sandbox: Sandbox, tmp_path: Path) -> No
         seed(sandbox, customers=5, companies=path)
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("name\nMüller\n".encode("latin-1"), "c.csv is no CSV in UTF-8: "),
+        (gzip.compress(b"name\nAcme\n")[:-9], "c.csv is no CSV in UTF-8: "),
+        (b"name\n" + b"x" * 200_000, "c.csv is no CSV in UTF-8: "),
+        (b"name,country\n,SE\n", "c.csv has no company: "),
+        (b"name\n", "c.csv has no company: "),
+    ],
+    ids=["another encoding", "cut", "a long field", "blank names", "no rows"],
+)
+def test_a_file_that_has_no_companies_is_named(tmp_path: Path, content: bytes, text: str) -> None:
+    """Invented companies would stand for those that someone wanted to see."""
+    (tmp_path / "c.csv").write_bytes(content)
+
+    with pytest.raises(ValueError, match=text):
+        read_companies(tmp_path / "c.csv")
+
+
 def test_a_filled_sandbox_cannot_be_seeded_again(sandbox: Sandbox) -> None:
     """Two runs of the generator in one account would produce duplicate entity numbers."""
     seed(sandbox, customers=5)
