@@ -9,6 +9,10 @@ class PlanError(SyncError):
     """The plan cannot be made or sent; the text says why and what to do."""
 
 
+class OccupiedError(SyncError):
+    """Another run is writing to the target; the same call succeeds after it."""
+
+
 class MappingError(Exception):
     """The mapping does not fit the tables; the text names the workflow, the field, and the fix."""
 

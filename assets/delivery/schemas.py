@@ -109,7 +109,7 @@ LINK_SCHEMA = dict.fromkeys(
 )
 MANUAL_LINK_SCHEMA = dict.fromkeys([*KEY, "manual_target_id"], pl.String)
 NEAR_SCHEMA = dict.fromkeys([*KEY, "near"], pl.String)
-DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_id", "deleted_code"], pl.String)
+DELETED_SCHEMA = dict.fromkeys([*KEY, "deleted_code"], pl.String)
 LOST_CREATE_SCHEMA = dict.fromkeys([*KEY, "lost_create"], pl.String)
 UNDO_HOLD_SCHEMA = dict.fromkeys([*KEY, "hold_hash", "hold_disposition", "hold_version", "undone_run"], pl.String)
 # records of upstream workflows: their target_id, or null and the reason; whether an undo switched them off

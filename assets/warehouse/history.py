@@ -15,7 +15,7 @@ import dagster as dg
 import duckdb
 
 from assets.asset_metadata import table_metadata
-from assets.warehouse.custom_types import CASTS
+from assets.warehouse.custom_types import CASTS, KEEPS
 from assets.warehouse.staging import bad_keys, column_comments, require_reads
 from resources.warehouse.tables import columns_of, describe_table, ensure_table, has_table, quoted
 from sql import Statement, statement
@@ -26,6 +26,16 @@ OWN_COLUMNS = {
     "valid_from": ("timestamp", "when NetSuite was first read with these values, UTC"),
     "valid_to": ("timestamp", "when NetSuite was first read with other values, UTC; null: current version"),
     "is_current": ("boolean", "whether this is the current version"),
+}
+TEXT, LIST = "VARCHAR", "VARCHAR[]"
+_KINDS = {"BIGINT": "integer", "DOUBLE": "number", "DECIMAL(38,18)": "decimal"}  # types that lose digits of a text
+_PLAIN = r"regexp_replace({}::varchar, '(\.\d*[1-9])0+$|\.0+$', '\1')"
+# the texts of values as NetSuite sends them, where a cast has others
+_TEXTS = {
+    "BOOLEAN": "case {} when true then 'T' when false then 'F' end",
+    "DOUBLE": _PLAIN,
+    "DECIMAL(38,18)": _PLAIN,
+    LIST: "array_to_string({}, ', ')",
 }
 IGNORED = ("modified_at",)  # every save in NetSuite moves it; on its own it opens no version
 
@@ -74,28 +84,48 @@ def _builds(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
 
 
 def _follow_columns(con: duckdb.DuckDBPyConnection, definition: Statement) -> Sequence[str]:
-    """Add new columns and types, and fill them in the current versions: a new column is not a new version."""
+    """Add new columns, filled in the current versions, and new types: neither is a new version.
+
+    A column becomes text if its new type cannot hold the value of a version: what was read stays as it was.
+    """
     table, key = quoted(definition.name), quoted(definition.key[0])
     before = columns_of(con, definition.name)
     now = {row[0]: row[1] for row in con.execute("describe now_rows").fetchall()}
     added = [name for name in now if name not in before]
     for name in added:
         con.execute(f"alter table {table} add column {quoted(name)} {now[name]}")
-    retyped = [name for name, kind in now.items() if name in before and before[name] != kind]
+    changed = [name for name, kind in now.items() if name in before and before[name] != kind]
+    if kept := [name for name in changed if not _holds_all(con, table, name, before[name], now[name])]:
+        texts = ", ".join(f"{_recast(quoted(name), now[name], TEXT)} as {quoted(name)}" for name in kept)
+        con.execute(f"create or replace temp view now_rows as select * replace ({texts}) from ({definition.text})")
+        now |= dict.fromkeys(kept, TEXT)
+    retyped = [name for name in changed if before[name] != now[name]]
     if retyped:  # DuckLake can only widen a type, so the table is recreated
-        casts = ", ".join(f"{_recast(name, before[name], now[name])} as {quoted(name)}" for name in retyped)
+        casts = ", ".join(f"{_recast(quoted(name), before[name], now[name])} as {quoted(name)}" for name in retyped)
         con.execute(f"create or replace table {table} as select * replace ({casts}) from {table}")
-    if added or retyped:
-        values = ", ".join(f"{quoted(name)} = now_rows.{quoted(name)}" for name in (*added, *retyped))
+    if added:
+        values = ", ".join(f"{quoted(name)} = now_rows.{quoted(name)}" for name in added)
         con.execute(f"update {table} set {values} from now_rows where now_rows.{key} = {table}.{key} and is_current")
     return [*added, *retyped]
 
 
-def _recast(name: str, before: str, now: str) -> str:
-    """Return SQL for a value in its new type; null if it does not fit."""
-    if (before, now) == ("VARCHAR", "VARCHAR[]"):  # a multi-select whose type was seen later
-        return CASTS["references"].format(quoted(name))
-    return f"try_cast({quoted(name)} as {now})"
+def _holds_all(con: duckdb.DuckDBPyConnection, table: str, name: str, before: str, now: str) -> bool:
+    """Return whether a new type of a column holds the value of every version."""
+    recast = _recast(quoted(name), before, now)
+    held = f"{_recast(f'({recast})', now, before)} = {quoted(name)}"
+    if before == TEXT:  # a text may have several forms, such as of a flag or a number
+        held = KEEPS[_KINDS[now]].format(quoted(name)) if now in _KINDS else f"{recast} is not null"
+    query = f"select count({quoted(name)}) = count_if({held}) from {table}"
+    return bool(con.execute(query).fetchall()[0][0])
+
+
+def _recast(value: str, before: str, now: str) -> str:
+    """Return SQL for a value, itself SQL, in its new type; null if it does not fit."""
+    if (before, now) == (TEXT, LIST):  # a multi-select whose type was seen later
+        return CASTS["references"].format(value)
+    if now == TEXT and before in _TEXTS:
+        return _TEXTS[before].format(value)
+    return f"try_cast({value} as {now})"
 
 
 def _merge(con: duckdb.DuckDBPyConnection, definition: Statement, read_at: datetime) -> HistoryResult:

@@ -59,20 +59,21 @@ and attempt_id not in (select attempt_id from sync_attempts where seen_at >= $cu
 _WROTE = "created + adopted + updated + deactivated + reactivated"
 _DECIDED = f"{_WROTE} + unchanged + skipped + blocked + quarantined + ambiguous + deferred + failed"
 # a halted canary blocks the next plan until an operator has sent a later plan of the same version as a whole; what a
-# run proves depends on its kind, and on whether it sent a part of a plan
+# run proves depends on its kind, and on whether it sent a part of a plan (as in `assets/delivery/ledger/runs.py`)
+_PART = "starts_with(coalesce(plan.note, ''), 'a part of it was approved')"
 _RUNS = f"""
 coalesce(finished_at, started_at) < $cut and coalesce(position, 0) < {_FIRST}
 and (run_id, workflow) not in (
     select (run_id, workflow) from sync_runs
     qualify row_number() over (
         partition by workflow, workflow_version, state, {_WROTE} > 0, {_DECIDED} >= source_records,
-            (select kind from sync_plans as plan where plan.plan_id = sync_runs.plan_id)
+            (select (kind, {_PART}) from sync_plans as plan where plan.plan_id = sync_runs.plan_id)
         order by position desc nulls last
     ) = 1 and state <> 'halted'
 )
 and (state <> 'halted' or exists (
     select 1 from sync_plans as plan join sync_runs as run on run.run_id = plan.sent_by
-    and run.workflow = plan.workflow and {_DECIDED} >= run.source_records
+    and run.workflow = plan.workflow and {_DECIDED} >= run.source_records and not {_PART}
     where plan.workflow = sync_runs.workflow
     and plan.workflow_version = sync_runs.workflow_version and plan.plan_id <> sync_runs.plan_id
     and plan.kind = 'sync' and plan.writes > 0 and plan.position > sync_runs.position

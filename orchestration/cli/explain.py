@@ -9,12 +9,10 @@ import polars as pl
 from rich.markup import escape
 from rich.tree import Tree
 
-from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_record
-from assets.delivery.audit.find import Record
+from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_record, read_through
 from assets.delivery.audit.record_versions import Versions, read_versions
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.target import TARGET_STATE_COLUMNS
-from assets.netsuite.record_types import record_type_of
 from assets.result_texts import as_text, change_text
 from orchestration.cli.exit_codes import CLEAN, FAILED, USAGE
 from orchestration.cli.explain_versions import add_changes, add_values
@@ -78,7 +76,7 @@ def explain(record: str, *, as_of: str = "", field: str = "") -> int:
     with warehouse.writer(transaction=False) as con:
         versions = read_versions(con, records[0], workflows, moment, field)
     note(explanation=asdict(explanation), values=versions.values, changes=versions.changes)
-    tree = _tree(explanation, _dates(warehouse, records[0], moment), versions)
+    tree = _tree(explanation, _dates(warehouse, explanation), versions)
     with paged():
         console.print(tree)
     return CLEAN
@@ -89,7 +87,7 @@ class Dates:
     """When the parts of an explanation were seen.
 
     Attributes:
-        read_at: The time up to which NetSuite was read for such records, UTC.
+        read_at: The time through which NetSuite was read for the record, UTC.
         runs: The newest run of each workflow: run_id, state and seen_at (UTC).
     """
 
@@ -97,16 +95,14 @@ class Dates:
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def _dates(warehouse: Warehouse, record: Record, as_of: datetime | None) -> Dates:
-    """Read the dates, of the runs up to a moment."""
+def _dates(warehouse: Warehouse, explanation: Explanation) -> Dates:
+    """Read the dates, of the runs up to the moment of an explanation."""
+    as_of, runs = explanation.as_of, pl.DataFrame()
     with warehouse.writer(transaction=False) as con:
-        marks, runs = [], pl.DataFrame()
-        if has_table(con, "sync_watermarks"):
-            query = "select watermark_at from sync_watermarks where source_table = ?"
-            marks = con.execute(query, [record_type_of(record.source).table]).fetchall()
+        read_at = read_through(con, explanation.record.source, explanation.seen)
         if has_table(con, "sync_runs"):
             runs = read_frame(con, _LAST_RUNS, [as_of, as_of])
-    return Dates(marks[0][0] if marks else None, {row["workflow"]: row for row in runs.iter_rows(named=True)})
+    return Dates(read_at, {row["workflow"]: row for row in runs.iter_rows(named=True)})
 
 
 _LAST_RUNS = """

@@ -28,7 +28,8 @@ ENVELOPE: Final = ("command", "exit_code", "problems", "messages")
 KEYS: Final = {
     "alerts": "the open alerts: kind, cause, since, affected, lines",
     "candidates": "records that can be imported, as in the table `candidates_<workflow>`",
-    "certificates": "rows of `sync_certificates`, with `evidence` and `exceptions` as objects",
+    "certificates": "rows of `sync_certificates`, with `evidence` and `exceptions` as objects, confirmed_since,"
+    " file_changed",
     "certificate_checks": "`certificate verify`: workflow, verified_through, is_confirmed, counts, examples,"
     " not_derived, problem",
     "changes": "`explain`: rows of the macro `field_changes`, with workflow",

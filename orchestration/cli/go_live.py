@@ -13,6 +13,7 @@ import polars as pl
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import read_matches
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import A_PART
 from assets.delivery.ledger.shadows import confirm_off, last_shadow
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.shadow.report import OTHER_FILE, read_parity
@@ -176,7 +177,7 @@ def _matched(connections: Connections, workflows: Sequence[Workflow]) -> Iterato
 def _reviewed(connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
     """Yield for each workflow whether a person approved a plan of it that was sent."""
     for each in workflows:
-        rows: list[tuple[str | None, str | None]] = []
+        rows: list[tuple[str | None, str | None, bool | None]] = []
         unread = 0
         if connections.warehouse.has("sync_plans"):
             rows = connections.warehouse.read(_REVIEWED, [each.name, PlanKind.SYNC]).rows()
@@ -186,14 +187,18 @@ def _reviewed(connections: Connections, workflows: Sequence[Workflow]) -> Iterat
             found = f"{counted(unread, 'records')} had to wait for what has not run, so that no plan shows them yet"
             yield Finding(each.name, "first plan", found, f"`millpond plan {each.name}`, then `millpond apply PLAN`")
         elif rows and rows[0][0]:
-            yield Finding(each.name, "first plan", f"plan {rows[0][0]} was approved by {rows[0][1]}, and sent")
+            plan_id, person, is_part = rows[0]
+            found = f"{'a part of ' if is_part else ''}plan {plan_id} was approved by {person}, and sent"
+            yield Finding(each.name, "first plan", found)
         else:
             fix = f"`millpond plan {each.name}`, then `millpond apply PLAN`, or approve it in the console"
             yield Finding(each.name, "first plan", "no plan was approved by a person and sent", fix)
 
 
-_REVIEWED = """
-select max_by(plan_id, position), max_by(decided_by, position) from sync_plans
+_REVIEWED = f"""
+select max_by(plan_id, position), max_by(decided_by, position),
+    max_by(starts_with(coalesce(note, ''), '{A_PART}'), position)
+from sync_plans
 where workflow = ? and kind = ? and decided_by is not null and sent_by is not null and state in ('sent', 'partial')
 """
 _UNREAD = """

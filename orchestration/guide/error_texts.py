@@ -34,6 +34,7 @@ FIXES: Final[Mapping[str, Mapping[str, str]]] = {
         "MappingError": "Correct the row that the text names, or run the workflow that makes the table.",
         "SyncError": "Do what the text says; nothing was sent.",
         "PlanError": "Make a new plan: `millpond plan`.",
+        "OccupiedError": "Nothing for change notifications, which are tried again; otherwise repeat it after that run.",
         "NothingHeldError": "Run or plan the workflows first; `millpond explain RECORD` says what they decided.",
         "ShadowedError": "End shadow mode once the other connector is off; see [Shadow mode](../shadow.md).",
         "SelectionError": "Correct the ids; `millpond candidates WORKFLOW --all` says why a record cannot be imported.",

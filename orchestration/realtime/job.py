@@ -95,6 +95,8 @@ def _report(context: dg.OpExecutionContext, outcome: Outcome, account: str) -> N
     context.log.info("%d records, %d workflows", outcome.records, len(outcome.results))
     for notification in outcome.abandoned:
         context.log.warning("%s %s is left to the next full run", *notification.key)
+    for name, text in outcome.waits.items():
+        context.log.info("%s: these records are tried again by themselves: %s", name, text)
     if outcome.problems:
         raise dg.Failure("; ".join(dict.fromkeys(outcome.problems)), allow_retries=False)
 

@@ -16,7 +16,7 @@ from itertools import chain
 
 import polars as pl
 
-from assets.delivery.errors import MappingError, SyncError
+from assets.delivery.errors import MappingError, OccupiedError, SyncError
 from assets.delivery.realtime.sync_records import RealtimeResult, sync_records
 from assets.delivery.run_context import RunContext
 from assets.delivery.spec.switches import Switches
@@ -27,13 +27,16 @@ from assets.target_registry import TARGETS
 from assets.warehouse.refresh import ParentColumn, refresh_records
 from orchestration.connections import Connections
 from orchestration.realtime.queue import Notification, NotificationQueue
-from resources.errors import IntegrationError
+from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.failpoints import reach
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse, WarehouseError
 
 # concerns these records or one target, and may be gone at the next attempt
 RETRYABLE = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError, ValueError)
+
+# what passes by itself: there is nothing to correct
+PASSING = (OccupiedError, QuotaExhaustedError)
 
 Batch = Mapping[str, Sequence[Notification]]  # by connection
 Listeners = Mapping[str, Sequence[Workflow]]  # by connection
@@ -50,11 +53,17 @@ class WorkflowResult:
 
 @dataclass
 class Outcome:
-    """The result of one pass over the queue."""
+    """The result of one pass over the queue.
+
+    Attributes:
+        problems: Errors after which records are tried again.
+        waits: The error by connection, if it passes by itself: another run writes, or the day's quota is used up.
+    """
 
     records: int = 0
     results: list[WorkflowResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    waits: dict[str, str] = field(default_factory=dict)
     abandoned: list[Notification] = field(default_factory=list)
 
 
@@ -81,7 +90,9 @@ class RealtimeSync:
         retries = {each.key: None for pending in due.values() for each in pending if each.attempts}
         for key in list(retries)[:limit]:
             one = {
-                name: [each for each in pending if each.key == key and each.attempts] for name, pending in due.items()
+                name: [each for each in pending if each.key == key and each.attempts]
+                for name, pending in due.items()
+                if name not in outcome.waits  # each further one would wait as long, and delay the other connections
             }
             self._sync(one, listeners, outcome)
         return outcome
@@ -128,7 +139,10 @@ class RealtimeSync:
         reach("hints_sent")
 
     def _fail(self, name: str, batch: Batch, listeners: Listeners, error: BaseException, outcome: Outcome) -> None:
-        outcome.problems.append(f"{name}: {error}")
+        if isinstance(error, PASSING):
+            outcome.waits[name] = str(error)
+        else:
+            outcome.problems.append(f"{name}: {error}")
         outcome.abandoned += self.queue.mark_failed(name, batch[name], listeners, str(error), time.time())
 
 

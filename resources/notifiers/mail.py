@@ -69,6 +69,10 @@ class Mail:
         if self.tls == "starttls":
             try:
                 server.starttls(context=self._ssl_context())
+            except smtplib.SMTPNotSupportedError as error:
+                server.close()
+                fix = "set MILLPOND_ALERT_MAIL_TLS to tls, or to none in a network that you trust"
+                raise NotSentError(f"{self.name}: the server does not offer STARTTLS; {fix}") from error
             except BaseException:
                 server.close()
                 raise

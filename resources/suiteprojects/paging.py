@@ -130,8 +130,8 @@ class PagedRead:
             self.asks_highest = False
         elif several and error.code in TOO_MUCH:
             self.max_pages = 1
-        elif self.page_size >= 2 * MIN_PAGE and error.code in TOO_MANY_ROWS:
-            self.page_size //= 2
+        elif self.page_size > MIN_PAGE and error.code in TOO_MANY_ROWS:
+            self.page_size = max(self.page_size // 2, MIN_PAGE)
         else:
             return False
         return True

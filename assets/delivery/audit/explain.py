@@ -15,8 +15,9 @@ from assets.delivery.audit.batch_query import RowQuery, Rows, read_rows
 from assets.delivery.audit.find import Record, search_columns, search_partly, search_records
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.spec.sources import STAGING_PREFIX
+from assets.netsuite.record_types import record_type_of
 from assets.warehouse.record_names import named_record
-from resources.warehouse.tables import literal, quoted, tables_of
+from resources.warehouse.tables import has_table, literal, quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -73,6 +74,19 @@ def workflows_of(warehouse: Warehouse, source: str) -> list[str]:
     """Return the names of the workflows that deliver records of this source."""
     with warehouse.writer(transaction=False) as con:
         return _workflows(con, tables_of(con), source)
+
+
+def read_through(con: duckdb.DuckDBPyConnection, source: str, seen: Mapping[str, Any]) -> datetime | None:
+    """Return the time through which NetSuite was read for a record, UTC; None if none of its kind was read.
+
+    A change that is seen was read, although the next full run alone moves the time of all records.
+    """
+    if not has_table(con, "sync_watermarks"):
+        return None
+    query = "select watermark_at from sync_watermarks where source_table = ?"
+    found = con.execute(query, [record_type_of(source).table]).fetchall()
+    times = [each for each in (found[0][0] if found else None, seen.get("modified_at")) if each]
+    return max(times, default=None)
 
 
 def _explain(

@@ -19,6 +19,7 @@ from assets.delivery.audit.verification import Verification, read_verification
 from assets.delivery.diff.compared_fields import unowned_fields
 from assets.delivery.ledger.normalization import target_hash
 from assets.delivery.ledger.plans import PlanState
+from assets.delivery.ledger.runs import WHOLE
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import DELIVER, HOLD, PARENT, RETIRE
 from assets.delivery.spec.expressions import date_dependent_fields
@@ -196,19 +197,20 @@ DUE = (
 )
 
 # what the ledger and the target have; the certificate compares the same
-SIDES = """
+SIDES = f"""
 with link as (select * from sync_links where workflow = $workflow),
 decided as (select * from sync_decisions where workflow = $workflow and to_run is null),
 newest as (
-    select plan_id, state, position, note from sync_plans where workflow = $workflow and kind = 'sync'
-    order by position desc limit 1
+    select plan.plan_id, plan.state, plan.position, {WHOLE} as is_whole
+    from sync_plans as plan left join sync_runs as run on run.run_id = plan.sent_by and run.workflow = plan.workflow
+    where plan.workflow = $workflow and plan.kind = 'sync' order by plan.position desc limit 1
 ),
 planned as (
-    select plan.*, newest.state as plan_state, newest.note as plan_note, newest.position as plan_position
-    from {plan} as plan join newest using (plan_id)
+    select plan.*, newest.state as plan_state, newest.is_whole, newest.position as plan_position
+    from {{plan}} as plan join newest using (plan_id)
 ),
 others as (
-    select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {target_state}
+    select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {{target_state}}
     where external_id is not null group by external_id
 ),
 """

@@ -16,7 +16,6 @@ from assets.delivery.audit.verification import readings_of
 from assets.delivery.diff.compared_fields import unowned_fields
 from assets.delivery.diff.edits import moved_in_target
 from assets.delivery.ledger.links import confirmed_hash, shown_hash
-from assets.delivery.ledger.plans import A_PART
 from assets.delivery.schemas import BLOCK, HOLD, MOVED_KEY, PARENT, QUARANTINE, RETIRE, SKIP
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.sources import key_column
@@ -163,10 +162,8 @@ compared as (
         absent.source_id is not null as is_absent, sent.source_id is not null as is_sent_since,
         held.source_id is not null as is_undone, planned.plan_state,
         -- a decision that is older than a plan of which a part was approved says nothing about it
-        planned.plan_state in ('sent', 'partial') and not (
-            planned.plan_note is not distinct from {literal(A_PART)}
-            and coalesce(decided.from_position < planned.plan_position, true)
-        ) as is_decided,
+        planned.plan_state in ('sent', 'partial')
+            and (planned.is_whole or coalesce(decided.from_position >= planned.plan_position, false)) as is_decided,
         if(is_decided, coalesce(decided.action, planned.action), planned.action) as action,
         if(is_decided, coalesce(decided.reason_code, planned.reason_code), planned.reason_code) as decided_reason,
         -- the decision waits because of an edit in the target; NetSuite's record is fine

@@ -94,8 +94,8 @@ def _retired(target: TargetShape) -> list[Case]:
     held = (pl.col("disposition") == HOLD) & pl.col("target_state.is_active").ne_missing(pl.lit(value=False))
     known = retired & ~EXISTS & pl.col("candidates").eq(0)
     hidden = pl.format(
-        "{}, but the target no longer shows record {}, and does not list it as deleted, so that it may be active: give"
-        " the integration user access to it again, for example in its filter set", reason, pl.col("deleted_id"),
+        "{}, but the target no longer shows the linked record, and does not list it as deleted, so that it may be"
+        " active: give the integration user access to it again, for example in its filter set", reason,
     )  # fmt: skip
     unknown = pl.format("{}; whether it is inactive in the target could not be checked; the next run continues", reason)
     return [
@@ -117,16 +117,16 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
     rejected = pl.col("rejected_before") & (~EXISTS | DIFFERS)
     by_rule = pl.format("already in the target, matched by {}", pl.col("matched_by"))
     how = pl.when(pl.col("matched_by") == MANUAL).then(pl.lit("linked manually")).otherwise(by_rule)
-    deleted = pl.format(
-        "deleted in the target, where it was record {}: `millpond link` with `new` creates it again, or with another"
-        " record's id; or deactivate it in NetSuite", pl.col("deleted_id"),
-    )  # fmt: skip
-    hidden = pl.format(
-        "the target no longer shows record {}, and does not list it as deleted: give the integration user access to it"
-        " again, for example in its filter set; or, if it is gone, `millpond link` with `new` creates it again",
-        pl.col("deleted_id"),
-    )  # fmt: skip
-    gone = pl.when(pl.col("deleted_code") == NOT_SHOWN).then(hidden).otherwise(deleted)
+    deleted = (
+        "the linked record was deleted in the target: `millpond link` with `new` creates it again, or with another"
+        " record's id; or deactivate it in NetSuite"
+    )
+    hidden = (
+        "the target no longer shows the linked record, and does not list it as deleted: give the integration user"
+        " access to it again, for example in its filter set; or, if it is gone, `millpond link` with `new` creates it"
+        " again"
+    )
+    gone = pl.when(pl.col("deleted_code") == NOT_SHOWN).then(pl.lit(hidden)).otherwise(pl.lit(deleted))
     uncreated = "not in the target, and this workflow creates no records"
     return [
         Case(rejected, Action.QUARANTINED, code, pl.format(REJECTED_REASON, pl.col("rejected_reason"))),

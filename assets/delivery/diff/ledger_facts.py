@@ -107,7 +107,7 @@ def _read_deleted(
         return none
     gone = read_frame(
         con,
-        "select source, source_id, target_id as deleted_id,"
+        "select source, source_id,"
         " case when list_contains($hidden::varchar[], target_id) then $not_shown"
         " when list_contains($unverified::varchar[], target_id) then $not_asked else $deleted end as deleted_code"
         " from sync_links as link where workflow = $workflow"

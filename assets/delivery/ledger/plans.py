@@ -46,7 +46,7 @@ class PlanState(StrEnum):
     DIED = "died"  # its run died while sending
 
 
-A_PART = "a part of it was approved"  # the note of a plan that is therefore partial
+A_PART = "a part of it was approved"  # begins the note of a plan that is therefore partial
 OPEN_STATES = (PlanState.READY, PlanState.WAITING)  # can still be sent
 
 
@@ -195,9 +195,12 @@ def newest(con: duckdb.DuckDBPyConnection, workflow: str, kind: PlanKind = PlanK
     return found[0]
 
 
-def _another(workflow: str) -> str:
-    """Return how to make a plan of a workflow, on the command line and in Dagster."""
-    return f"make a new one: `millpond plan {workflow}`, or materialize plan_{workflow}"
+def _another(workflow: str, undone_run: str | None = None) -> str:
+    """Return how to make another plan of a workflow, or of the undo of a run, on the command line and in Dagster."""
+    command, elsewhere = f"millpond plan {workflow}", f"materialize plan_{workflow}"
+    if undone_run:
+        command, elsewhere = f"millpond undo {undone_run[:8]}", "launch the job undo_run"
+    return f"make a new one: `{command}`, or {elsewhere}"
 
 
 def _read(con: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[StoredPlan]:
@@ -227,7 +230,7 @@ def take(
     Raises:
         PlanError: It waits for approval, is no longer open, or has expired.
     """
-    name = f"{plan.workflow}: plan {plan.plan_id}"
+    name, another = f"{plan.workflow}: plan {plan.plan_id}", _another(plan.workflow, plan.undone_run)
     if plan.state == PlanState.WAITING and not approved:
         raise PlanError(
             f"{name} waits for approval ({plan.note}); send it with `millpond apply {plan.plan_id}`, or drop it"
@@ -236,11 +239,11 @@ def take(
     if plan.state not in OPEN_STATES:
         was_sent = plan.state == PlanState.SENT  # its note is a guard's, which a person overruled
         why = f" ({plan.note})" if plan.note and not was_sent else ""
-        raise PlanError(f"{name} is {plan.state}{why}; {_another(plan.workflow)}")
+        raise PlanError(f"{name} is {plan.state}{why}; {another}")
     if _is_rejected(con, plan):
-        raise PlanError(f"{name} was rejected, and its state was changed afterwards; {_another(plan.workflow)}")
+        raise PlanError(f"{name} was rejected, and its state was changed afterwards; {another}")
     if plan.made_by != run_id and is_overdue(con, plan, moment, reading):
-        raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; {_another(plan.workflow)}")
+        raise PlanError(f"{name} expired at {plan.expires_at:%Y-%m-%d %H:%M} UTC; {another}")
     rows = read_frame(con, f"select * from {quoted(plan.table)} where plan_id = ?", [plan.plan_id])
     con.execute(
         "update sync_plans set state = ?, state_at = ?, sent_by = ? where plan_id = ?",
@@ -268,7 +271,8 @@ def set_state(
 def reject(con: duckdb.DuckDBPyConnection, plan: StoredPlan, moment: datetime, reason: str) -> None:
     """Drop a plan that was not sent; PlanError if it is no longer open."""
     if plan.state not in OPEN_STATES:
-        raise PlanError(f"plan {plan.plan_id} is already {plan.state}; `millpond plan {plan.workflow}` makes a new one")
+        another = _another(plan.workflow, plan.undone_run)
+        raise PlanError(f"plan {plan.plan_id} is already {plan.state}; {another}")
     set_state(con, plan.plan_id, PlanState.REJECTED, moment, reason)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from assets.delivery.ledger.events import since_rebind
 from assets.delivery.ledger.plan_kind import PlanKind
+from assets.delivery.ledger.plans import A_PART
 from assets.delivery.ledger.sequence import next_position
 from assets.delivery.target import Action
 from resources.warehouse.tables import has_table, quoted
@@ -31,9 +32,11 @@ COUNT_COLUMNS = {
     Action.FAILED: "failed",
 }
 
-# for a row `run` of sync_runs: it decided on all records of its plan; a person may apply a part of one
+# for a row `run` of sync_runs: it sent all of its plan; a person may apply some records or fields of one, and earlier
+# versions did not note that
 WHOLE = f"""
-({" + ".join(f"coalesce(run.{column}, 0)" for column in COUNT_COLUMNS.values())} >= coalesce(run.source_records, 0))
+({" + ".join(f"coalesce(run.{column}, 0)" for column in COUNT_COLUMNS.values())} >= coalesce(run.source_records, 0)
+    and coalesce(run.plan_id, '') not in (select plan_id from sync_plans where starts_with(note, '{A_PART}')))
 """
 # for a row `halt` of sync_runs: an operator sent a later plan of its version as a whole; `$sending` is sending one now
 ACCEPTED = f"""

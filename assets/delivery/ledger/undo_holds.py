@@ -6,7 +6,7 @@ A hold begins with the intent of its write, so that it outlives a process that d
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import duckdb
 import polars as pl
@@ -37,23 +37,41 @@ def without_mapped(holds: pl.DataFrame, plan: pl.DataFrame, mart: pl.DataFrame, 
         mart: The current mart.
         active_field: The field that switches a record off.
     """
-    desired = {
-        SourceKey(row["source"], row["source_id"]): row
-        for row in mart.join(holds, on=KEY, how="semi").iter_rows(named=True)
-    }
+    rows = mart.join(holds, on=KEY, how="semi")
+    desired = {SourceKey(row["source"], row["source_id"]): row for row in rows.iter_rows(named=True)}
+    inactive = {*_keys(rows.filter(disposition=RETIRE)), *_below_retired(rows.filter(disposition=DELIVER), mart)}
     mapped = []
     for row in plan.drop_nulls("payload").iter_rows(named=True):
         key, sent = SourceKey(row["source"], row["source_id"]), json.loads(row["payload"])
         wanted = desired.get(key)
         if wanted is None:
             continue
-        names = [active_field] if wanted["disposition"] == RETIRE else [name for name in sent if name in wanted]
-        values = {**wanted, active_field: "0"} if wanted["disposition"] == RETIRE else wanted
+        names = [active_field] if key in inactive else [name for name in sent if name in wanted]
+        values = {**wanted, active_field: "0"} if key in inactive else wanted
         same = all((sent.get(name) or None) == (values[name] or None) for name in names)
         place = ("parent_source", "parent_source_id")
         if same and wanted["disposition"] in {DELIVER, RETIRE} and all(row[name] == wanted[name] for name in place):
             mapped.append(key)
     return holds.join(keys_frame(mapped), on=KEY, how="anti")
+
+
+def _keys(rows: pl.DataFrame) -> Iterator[SourceKey]:
+    return map(SourceKey._make, rows.select(KEY).iter_rows())
+
+
+def _below_retired(rows: pl.DataFrame, mart: pl.DataFrame) -> Iterator[SourceKey]:
+    """Yield the rows of a mart that have a retired record above them, with which they are switched off."""
+    place = ["parent_source", "parent_source_id"]
+    above = rows.select(*KEY, *place)
+    known = mart.select(
+        *(pl.col(name).alias(below) for name, below in zip(KEY, place, strict=True)),
+        "disposition",
+        *(pl.col(name).alias(f"next_{name}") for name in place),
+    )
+    for _ in range(int(str(mart["level"].max() or 0))):
+        above = above.join(known, on=place)
+        yield from _keys(above.filter(disposition=RETIRE))
+        above = above.select(*KEY, *(pl.col(f"next_{name}").alias(name) for name in place))
 
 
 def begin_undo_holds(con: duckdb.DuckDBPyConnection, holds: pl.DataFrame) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.delivery.diff.ledger_facts import read_ledger_facts
 from assets.delivery.diff.prefilter import Prefilter
-from assets.delivery.errors import SyncError
+from assets.delivery.errors import OccupiedError
 from assets.delivery.ledger.account import check_account
 from assets.delivery.ledger.attempts import open_intents
 from assets.delivery.ledger.plan_kind import PlanKind
@@ -108,12 +108,12 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
         The scope, with the records that could not be read.
 
     Raises:
-        SyncError: Another run is writing to the target.
+        OccupiedError: Another run is writing to the target.
     """
     workflow, connection = run.workflow, run.workflow.spec.connection_name
     with try_writer_lock(run.warehouse, connection, WRITER_WAIT_S) as is_held:
         if not is_held:
-            raise SyncError(f"{workflow.name}: another run is writing to {connection}; retrying shortly")
+            raise OccupiedError(f"{workflow.name}: another run is writing to {connection}; repeat this after it")
         with run.warehouse.writer() as con:
             close_dead(con, workflow.name, run.now)
             has_open_intents = bool(open_intents(con, workflow.name))

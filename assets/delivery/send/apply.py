@@ -189,11 +189,11 @@ def run_sync(
             with suppress(WarehouseError), run.warehouse.writer() as con:  # else the next run closes it
                 close_dead(con, run.workflow.name, run.now)
             raise
-        counts, calls, seconds = counts_of(decisions), run.target.calls - calls_before, monotonic() - started
+        calls, seconds = run.target.calls - calls_before, monotonic() - started
         with run.warehouse.writer() as con:
-            values = {"seconds": seconds, "calls_left": run.target.calls_left, **counts}
+            values = {"seconds": seconds, "calls_left": run.target.calls_left}
             update_run(con, run.run_id, run.workflow.name, values, calls=calls)
-        return SyncResult(decisions, counts, len(delivery.writes), calls, seconds, delivery.stop)
+        return SyncResult(decisions, counts_of(decisions), len(delivery.writes), calls, seconds, delivery.stop)
 
 
 def _require_unshadowed(run: RunContext) -> None:
@@ -227,6 +227,8 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
             raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}; otherwise make a new one") from error
         if stored.kind != PlanKind.UNDO:
             plan = exclude_decided(plan, read_manual_links(con, workflow.name))
+        if filters and not only_parts(plan, filters, run.target.active_field)["payload"].count():
+            raise SyncError(f"{workflow.name}: plan {stored.plan_id} writes no such record; it can still be sent")
         if not plan_id:  # an applied plan is compared with the current target instead
             plan = exclude_updated_in_real_time(plan, updated_in_real_time(con, stored))
         values = {"state": "sending", "plan_id": stored.plan_id, "started_at": began, "source_records": plan.height}
@@ -261,8 +263,6 @@ def _checked(run: RunContext, taken: _Taken) -> _Taken:
 def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
     """Return the selected part of another run's plan, without the rows whose source or target changed since."""
     plan = only_parts(taken.plan, taken.filters, run.target.active_field)
-    if taken.filters and not plan["payload"].count():
-        raise SyncError(f"{run.workflow.name}: plan {taken.stored.plan_id} writes no such record; it can still be sent")
     mart, (upstream, *own) = run.warehouse.table(run.workflow.mart), taken.possible_parents
     parents = [parent for each in own for parent in parent_ids(each, plan).items()]
     rows = mart.join(keys_frame(key for key, _ in parents), on=KEY, how="semi").select(*KEY, run.target.key_field)
@@ -318,7 +318,7 @@ def _canary(run: RunContext, taken: _Taken) -> Sequence[int]:
 
 def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.DataFrame) -> None:
     """Record the result of a plan in one transaction."""
-    stored, name = taken.stored, run.workflow.name
+    stored, name, counts = taken.stored, run.workflow.name, counts_of(decisions)
     if not taken.is_current:  # it says nothing new about the records that were not sent
         stale = taken.plan.filter(pl.col("reason_code").is_in(STALE)).select(KEY)
         touched = pl.concat([keys_frame(delivery.outcomes), stale])
@@ -337,10 +337,11 @@ def _record(run: RunContext, taken: _Taken, delivery: Delivery, decisions: pl.Da
         take_over_values(con, name, {key: delivery.writes[key].changed for key in delivery.confirmed()})
         advance_target_state(con, run.workflow, run.run_id)
         record_normalizations(con, name, run.run_id, run.now, normalizations_of(delivery))
-        left = note or (plans.A_PART if taken.filters else None)  # what a person left out is as it was
-        plans.set_state(con, stored.plan_id, PlanState.PARTIAL if left else PlanState.SENT, run.now, left)
+        part = plans.A_PART if taken.filters else None  # what a person left out is as it was
+        left = "; ".join(filter(None, (part, note)))
+        plans.set_state(con, stored.plan_id, PlanState.PARTIAL if left else PlanState.SENT, run.now, left or None)
         state = "halted" if delivery.halted else "partial" if note else "finished"
-        update_run(con, run.run_id, name, {"state": state, "finished_at": run.now, "note": note})
+        update_run(con, run.run_id, name, {"state": state, "finished_at": run.now, "note": note, **counts})
         reach("bookkeeping_open")
     reach("bookkeeping_done")
 

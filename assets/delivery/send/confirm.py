@@ -6,6 +6,7 @@ delivery  ->  links_of(), update_target_state(), normalizations_of()  ->  sync_l
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -97,19 +98,28 @@ def edited_meanwhile(
     Returns:
         By record, each such field with the hash of the value that was expected.
     """
-    confirmed = delivery.confirmed()
     hashes = {SourceKey(*key): each for *key, each in known.select(*KEY, "value_hashes").drop_nulls().iter_rows()}
-    payloads = plan.join(keys_frame(confirmed), on=KEY, how="semi").select(*KEY, "payload").drop_nulls()
-    read, found = {SourceKey(*key): payload for *key, payload in payloads.iter_rows()}, {}
-    for key, outcome in confirmed.items():
-        shown, before = outcome.echo or {}, json.loads(hashes.get(key, "{}"))
-        kept = shown.keys() - delivery.writes[key].changed
-        if not kept <= before.keys():
-            before = {name: value_hash(value) for name, value in json.loads(read.get(key, "{}")).items()} | before
-        edited = {name: before[name] for name in kept & before.keys() if value_hash(shown[name]) != before[name]}
+    shown = {key: outcome.echo for key, outcome in delivery.confirmed().items() if outcome.echo}
+    unknown, found = [], {}
+    for key, echo in shown.items():
+        write = delivery.writes[key]
+        if (echo.keys() & write.values.keys()) - write.changed - json.loads(hashes.get(key, "{}")).keys():
+            unknown.append(key)
+    rows = plan.join(keys_frame(unknown), on=KEY, how="semi").drop_nulls("payload")
+    read = {SourceKey(row["source"], row["source_id"]): _read_values(row) for row in rows.iter_rows(named=True)}
+    for key, echo in shown.items():
+        before = {name: value_hash(value) for name, value in read.get(key, {}).items()}
+        before |= json.loads(hashes.get(key, "{}"))
+        kept = (echo.keys() & before.keys()) - delivery.writes[key].changed
+        edited = {name: before[name] for name in kept if value_hash(echo[name]) != before[name]}
         if edited:
             found[key] = edited
     return found
+
+
+def _read_values(row: Mapping[str, Any]) -> Mapping[str, str | None]:
+    """Return the values of a record as its row of a plan found them: a part of the plan may leave changes out."""
+    return {**json.loads(row["payload"]), **{change["field"]: change["before"] for change in row["changes"]}}
 
 
 def _unchanged_links(plan: pl.DataFrame, known: pl.DataFrame, *, as_mapped: bool) -> pl.DataFrame:

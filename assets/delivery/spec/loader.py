@@ -4,12 +4,15 @@ orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowS
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.spec.yaml_file import Problem, WorkflowFileError, YamlFile
 
 ATTRIBUTES = "attributes"  # the key below which the file holds the workflow, as for every Dagster component
+# the keys that Dagster knows in the file of a component
+BESIDE = frozenset({"type", ATTRIBUTES, "template_vars_module", "requirements", "post_processing"})
 
 
 def read_workflow(path: Path) -> WorkflowSpec:
@@ -18,6 +21,9 @@ def read_workflow(path: Path) -> WorkflowSpec:
     content = file.content.get(ATTRIBUTES) if isinstance(file.content, Mapping) else None
     if not isinstance(content, Mapping):
         raise WorkflowFileError(f"{path}:1: the file needs `type:` and `attributes:`; see the shipped workflows")
+    if misplaced := [name for name in file.content if name not in BESIDE]:
+        text = f"not a key beside `{ATTRIBUTES}`: indent it, so that it is below"
+        raise replace(file, root=()).error(((str(name),), text) for name in misplaced)
     return file.validate(WorkflowSpec, content)
 
 

@@ -15,7 +15,7 @@ from assets.delivery.audit.plan_review import ORDER, PlannedWrite, names_behind,
 from assets.delivery.audit.value_names import Names
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.events import Happened, details_of
-from assets.delivery.ledger.plans import OPEN_STATES, StoredPlan
+from assets.delivery.ledger.plans import OPEN_STATES, PlanState, StoredPlan
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.record_names import NO_NAMES, named_records, names_of
 from orchestration.web.console.pages import PER_PAGE
@@ -148,11 +148,18 @@ def _newer(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any]) -> str:
     return str(found[0][0]) if found else ""
 
 
+# what a person decided of a plan in this state; one that expired was sent by no one, whoever tried
+_DECIDED = {PlanState.REJECTED: Happened.REJECTED} | dict.fromkeys(
+    (PlanState.SENDING, PlanState.SENT, PlanState.PARTIAL, PlanState.DIED), Happened.APPROVED
+)
+
+
 def _said(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any], *, hides: bool) -> list[dict[str, Any]]:
     """Return why the plan was asked for and decided; an approval that could not be carried out decided nothing."""
     if hides or not has_table(con, "sync_events"):
         return []
-    events = [Happened.UNDO_PLANNED] + ([] if row["state"] in OPEN_STATES else [Happened.APPROVED, Happened.REJECTED])
+    decided = _DECIDED.get(row["state"])
+    events = [Happened.UNDO_PLANNED, *([decided] if decided else [])]
     rows = con.execute(
         "select event, note, details from sync_events where subject = ? and list_contains(?, event)"
         " qualify row_number() over (partition by event order by position desc) = 1 order by position desc",

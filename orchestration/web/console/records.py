@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_one
+from assets.delivery.audit.explain import Explanation, WorkflowHistory, explain_one, read_through
 from assets.delivery.audit.find import Record, find_records
 from assets.delivery.audit.record_links import RecordLinks, safe
 from assets.delivery.audit.record_versions import Versions, read_versions
@@ -21,7 +21,6 @@ from assets.delivery.reasons import Reason
 from assets.delivery.schemas import MART_COLUMNS
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING, Action
-from assets.netsuite.record_types import record_type_of
 from assets.result_texts import as_text
 from orchestration.web.console.remedies import remedy
 from orchestration.web.console.site import Account, Reading, Site
@@ -132,7 +131,7 @@ def record_page(
             explained = explain_one(con, source, source_id)
             if explained is None:
                 return None
-            lineage, seen_at = _lineage(con), _seen_at(con, source)
+            lineage, seen_at = _lineage(con), read_through(con, source, explained.seen)
             workflows = [each.workflow for each in explained.histories]
             past = read_versions(con, explained.record, workflows, moment)
             stories = [
@@ -151,14 +150,6 @@ def _lineage(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str | 
         return []
     query = "select workflow, target_field, source_table, source_column, expression from lineage_columns order by all"
     return con.execute(query).fetchall()
-
-
-def _seen_at(con: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
-    if not has_table(con, "sync_watermarks"):
-        return None
-    query = "select watermark_at from sync_watermarks where source_table = ?"
-    found = con.execute(query, [record_type_of(source).table]).fetchall()
-    return found[0][0] if found else None
 
 
 def _story(

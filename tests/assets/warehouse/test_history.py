@@ -1,12 +1,14 @@
 """The history layer reproduces every past read, and grows only with changes."""
 
 from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
 from shutil import copytree
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -14,7 +16,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.warehouse.history import HistoryResult, update_history
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.analytics import add_analytics
-from resources.warehouse.tables import columns_of
+from resources.warehouse.tables import columns_of, ensure_table
 from resources.warehouse.warehouse import Warehouse
 from sql import names, statement
 from tests.assets.warehouse.staged_account import StagedAccount
@@ -177,6 +179,43 @@ def test_a_new_custom_field_opens_no_versions(account: StagedAccount) -> None:
             f"select count(*) from {CUSTOMERS.name} where is_current and custentity_new = 'x'"
         ).fetchall()
     assert rows == [(30,)]
+
+
+# SQL of a field's value in three readings, and the versions of its record
+RETYPED = {
+    "no number": (["'12 %'", "12::bigint", "13::bigint"], ["12 %", "12", "13"]),
+    "fraction": (["1.5::double", "1::bigint", "1::bigint"], ["1.5", "1"]),
+    "digits": (
+        ["12345678901234567.89::decimal(38, 18)", "1.5::double", "1.5::double"],
+        ["12345678901234567.89", "1.5"],
+    ),
+    "time": (["timestamp '2027-04-03 10:00:00'", "date '2027-04-03'"], ["2027-04-03 10:00:00", "2027-04-03"]),
+    "no longer a list": (["['1', '3']", "'1, 3'", "'3'"], ["1, 3", "3"]),
+    "single value": (["7::bigint", "['1', '3']", "['7']"], [["7"], ["1", "3"], ["7"]]),
+    "later a list": (["'1, 3'", "['1', '3']", "['3']"], [["1", "3"], ["3"]]),
+    "later a flag": (["'T'", "true", "false"], [True, False]),
+    "no longer a flag": (["true", "'T'", "'maybe'"], ["T", "maybe"]),
+    "later a number": (["'1.50'", "1.5::double", "2::double"], [1.5, 2.0]),
+}
+
+
+@pytest.mark.parametrize("case", RETYPED)
+def test_a_field_of_another_type_changes_no_earlier_version(case: str) -> None:
+    """A type that cannot hold what was read before would blank or round it; the column is text then."""
+    values, versions = RETYPED[case]
+    definition = replace(statement("history", "hist_netsuite__departments"), text="from stg_netsuite__departments")
+    with duckdb.connect() as con:
+        ensure_table(con, statement("ledger", "stg_builds"))
+        for day, value in enumerate(values, 1):
+            con.execute(
+                f"create or replace table stg_netsuite__departments as select '1' as department_id, {value} as x"
+            )
+            con.execute("delete from stg_builds where staging_table like 'stg%'")
+            con.execute(f"insert into stg_builds values ('stg_netsuite__departments', 'raw', '2027-01-0{day}', '')")
+            update_history(con, definition)
+        found = con.execute(f"select x, is_current from {definition.name} order by valid_from").fetchall()
+    assert [row[0] for row in found] == versions
+    assert [row[1] for row in found] == [False] * (len(versions) - 1) + [True]
 
 
 def test_every_column_has_a_comment(account: StagedAccount) -> None:

@@ -685,7 +685,7 @@ REFUSED: dict[str, tuple[str, dict[str, object]]] = {  # each by an empty wareho
     "job", ["apply_plan", *(pytest.param(each, marks=pytest.mark.long) for each in REFUSED if each != "apply_plan")]
 )
 def test_a_decision_that_was_refused_is_no_failed_run(desk: Desk, job: str) -> None:
-    """Who decided reads why. What the step did before is as it was: the alert of an earlier failure stays."""
+    """The person who decided reads why; the alert of an earlier failure of the step stays."""
     op, config = REFUSED[job]
     desk.run("earlier", {op: fails("precoro: update: HTTP 503")})
     desk.check()

@@ -52,6 +52,28 @@ def test_creates_and_updates_need_a_limit(opened: Connections, tmp_path: Path) -
     assert not next(command._guards(opened, [])).passed
 
 
+@pytest.mark.parametrize(
+    ("state", "note", "text"),
+    [
+        ("sent", None, "plan p was approved by ada, and sent"),
+        ("partial", "a part of it was approved", "a part of plan p was approved by ada, and sent"),
+    ],
+)
+def test_a_first_plan_says_how_much_of_it_was_approved(
+    opened: Connections, state: str, note: str | None, text: str
+) -> None:
+    """A part of a plan was seen by a person as well."""
+    with opened.warehouse.writer() as con:
+        ensure_ledger(con)
+        con.execute(
+            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, ? as state,"
+            " ? as note, 'ada' as decided_by, 'run' as sent_by, 1 as position",
+            [CUSTOMERS, state, note],
+        )
+
+    assert found(command._reviewed, opened) == Finding(CUSTOMERS, "first plan", text)
+
+
 def test_a_record_that_may_exist_must_not_be_created_again(opened: Connections) -> None:
     """Before the first plan nothing is known; afterwards the doubtful ones are counted."""
     assert "never planned" in found(command._matched, opened).found

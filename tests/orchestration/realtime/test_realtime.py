@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets.delivery.audit.explain import explain_one, read_through
 from assets.delivery.spec.switches import Switches
 from orchestration.automation.groups import REALTIME
 from orchestration.configuration.settings import ROOT, MillpondSettings
@@ -23,6 +24,7 @@ from orchestration.resource_wiring import resources
 from orchestration.workflow_files import load_workflows
 from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.precoro.switches import PrecoroSwitches
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.expected_targets import target_options
 
@@ -144,6 +146,11 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     )
     assert ("Renamed a moment ago", True) in versions
     assert len(versions) == 2
+    with live.home.warehouse.writer(transaction=False) as con:
+        explained = explain_one(con, "customers", str(first))
+        assert explained is not None
+        through = read_through(con, "customers", explained.seen)
+    assert through == explained.seen["modified_at"], "explained as read through the change that it shows"
 
 
 def test_a_second_run_leaves_the_records_to_the_first(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +246,31 @@ def test_an_unreachable_target_keeps_its_notifications_and_delays_no_other(live:
         {"suiteprojects": [str(first)], "precoro": []},
         {"suiteprojects": [], "precoro": []},
     )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cause", ["another run is writing", "Daily limiter"])
+def test_what_passes_by_itself_is_no_failed_run(live: Live, monkeypatch: pytest.MonkeyPatch, cause: str) -> None:
+    """A first load writes for hours, or used up the day's quota: the records are kept, and others are not delayed."""
+    monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0")
+    monkeypatch.setattr("assets.delivery.realtime.sync_records.WRITER_WAIT_S", 0.05)
+    monkeypatch.setattr("orchestration.realtime.queue.FIRST_RETRY_S", 0.0)
+    first, second = live.customers()[:2]
+    with ExitStack() as stack:
+        if cause == "Daily limiter":
+            live.home.sandbox.switches.set("precoro", PrecoroSwitches, calls_per_day=1)
+        else:
+            stack.enter_context(live.home.warehouse.lock("precoro", 0))
+        for customer in (first, second):
+            live.rename(customer, f"Saved {customer}")
+        done = live.home.run(REALTIME)
+        again = live.sync()
+
+    assert done.success
+    assert [live.in_targets(f"Saved {each}") for each in (first, second)] == [(1, 0), (1, 0)]
+    assert not again.problems
+    assert cause in again.waits["precoro"]
+    assert sorted(each.attempts for each in live.queue.due(["precoro"], time.time() + 600)["precoro"]) == [1, 2]
 
 
 @pytest.mark.long

@@ -84,9 +84,7 @@ def decided(browser: Browser) -> None:
 def delivered_before(browser: Browser, console: Console) -> None:
     """Let all be delivered with the edited workflow file, unless an earlier test did; a part of a plan is not all."""
     newest = "(select arg_max(workflow_version, position) from sync_plans where workflow = ?)"
-    sent = (
-        "sync_runs as run join sync_plans as plan on (plan.plan_id, kind, plan.state) = (run.plan_id,'sync','sent')"
-    )
+    sent = "sync_runs as run join sync_plans as plan on (plan.plan_id, kind, plan.state) = (run.plan_id,'sync','sent')"
     if console.rows(f"select 1 from {sent} where run.workflow_version = {newest}", CUSTOMERS):
         return
     console.home.run(f"{CUSTOMERS}__plan")

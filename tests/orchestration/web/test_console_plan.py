@@ -109,17 +109,22 @@ def test_a_plan_says_what_it_releases(planned: Home) -> None:
         ("partial", "approved", '{"only":["record=1"]}', "Approved only: record=1. Approved because:"),
         ("rejected", "rejected", "{}", "Rejected because:"),
         ("waiting", "undo_planned", "{}", "Asked for because:"),
-        ("waiting", "approved", '{"only":["record=4711"]}', ""),  # which was refused, so that it decided nothing
+        *(
+            (state, "approved", '{"only":["record=4711"]}', "")  # which was refused, so that it decided nothing
+            for state in ("waiting", "expired", "rejected")
+        ),
+        ("rejected", "undo_planned", "{}", "the workflow was given another account"),
     ],
 )
 def test_a_plan_says_why_it_was_asked_for_and_decided(
     planned: Home, state: str, event: str, details: str, said: str
 ) -> None:
     """The guard's advice is left out once a person overruled it."""
-    notes = {"rejected": "it is right", "partial": "a part of it was approved"}
+    notes = {"expired": "replaced by a newer plan", "partial": "a part of it was approved"}
+    notes["rejected"] = "it is right" if event == "rejected" else "the workflow was given another account"
     with planned.warehouse.writer() as con:
         con.execute(
-            "update sync_plans set state = ?, note = ? where plan_id = 'c'",
+            "update sync_plans set state = ?, note = ?, decided_by = 'ada lovelace' where plan_id = 'c'",
             [state, notes.get(state, "11 records would be updated")],
         )
         con.execute(f"delete from plan_{CUSTOMERS}")
@@ -132,6 +137,7 @@ def test_a_plan_says_why_it_was_asked_for_and_decided(
         page, listed = (http.get(f"/console/{path}").text for path in ("plans/c", "plans"))
 
     assert (said in page) if said else ("it is right" not in page)
+    assert all(("ada lovelace" in each) == (state not in {"waiting", "expired"}) for each in (page, listed))
     assert ("11 records would be updated" in page) == ("11 records would be updated" in listed) == (state == "waiting")
 
 

@@ -134,6 +134,14 @@ def test_mail_is_not_sent_to_an_untrusted_server(tmp_path: Path) -> None:
     assert server.mails == []
 
 
+def test_a_server_without_encryption_is_reported_with_the_setting() -> None:
+    """The default is STARTTLS, which a server inside a company often does not offer."""
+    with smtp_server() as server, pytest.raises(NotSentError, match="does not offer STARTTLS; set MILLPOND_ALERT_MAIL"):
+        Mail("127.0.0.1", "a@example.com", ("b@example.com",), server.port).send(notice())
+
+    assert server.mails == []
+
+
 def test_a_rejected_recipient_is_reported_without_the_address() -> None:
     """Addresses are personal data; the server's text repeats them."""
     with smtp_server() as server:

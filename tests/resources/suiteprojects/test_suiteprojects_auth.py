@@ -85,7 +85,7 @@ def test_a_revoked_token_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_token_that_is_refused_by_http_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whether a stale token is answered with a status of the API or with HTTP 401 is unknown; one renewal, then the error."""
+    """A stale token may be answered with HTTP 401: it is renewed, and the error stays if that does not help."""
     file = tmp_path / "tokens.json"
     with opened(sandbox, file) as client:
         client.server_time()

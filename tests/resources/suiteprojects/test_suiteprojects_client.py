@@ -52,7 +52,7 @@ def test_a_long_list_takes_few_requests(
     assert client.calls - before == requests
 
 
-@pytest.mark.parametrize("rows", [500, 62, 15])
+@pytest.mark.parametrize("rows", [500, 62, 15, 10])
 def test_an_account_with_smaller_pages_is_read(sandbox: Sandbox, client: SuiteProjectsClient, rows: int) -> None:
     """An account may allow fewer than 1000 rows (§1.3): the size is found by halving, and kept."""
     keys = fill(sandbox, 82)

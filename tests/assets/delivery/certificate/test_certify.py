@@ -19,7 +19,7 @@ from assets.precoro.target import OptionTarget
 from assets.warehouse.retention import prune
 from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
-from resources.sandbox.faults import Fault
+from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
@@ -128,6 +128,19 @@ def test_what_a_person_left_out_of_a_plan_is_pending(flow: WorkflowRunner) -> No
     found = newest(flow)
     assert (found.wrong, found.pending, found.verified) == (0, 1, 1)
     assert found.reason == "customers 2 is pending (update)"
+
+
+@pytest.mark.long
+def test_what_was_left_out_is_pending_also_if_sending_the_part_stopped(flow: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The plan's note says why it stopped; what was left out was not decided all the same."""
+    read(flow, LATER, RENAMED, customer("2", company_name="Left out"))
+    sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_401, method="PUT", times=20))
+    assert flow.apply(flow.plan("planned").plan_id, "applied", "record=1").stop
+    flow.clock.sleep(3600)
+    read_target_state(flow.context("night"))
+    certify_run(flow.context("night"))
+
+    assert (newest(flow).wrong, newest(flow).pending) == (0, 2)
 
 
 def test_an_undo_that_was_only_planned_is_no_decision(flow: WorkflowRunner) -> None:

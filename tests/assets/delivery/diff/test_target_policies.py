@@ -47,17 +47,17 @@ def settle(runner: WorkflowRunner, key: str, target_id: str | None, moment: date
 
 
 GONE, HIDDEN = (
-    LedgerFacts(deleted=pl.DataFrame([("customers", "1", "901", code)], schema=DELETED_SCHEMA, orient="row"))
+    LedgerFacts(deleted=pl.DataFrame([("customers", "1", code)], schema=DELETED_SCHEMA, orient="row"))
     for code in ("deleted_in_target", "not_shown_in_target")
 )
 
 
 def test_a_deleted_record_is_held_with_what_is_below_it() -> None:
-    """The reason names the record that it was, and what to do."""
+    """The reason says what to do, and is the same for all such records, so that lists have one line for them."""
     rows = plan_rows([desired(), below("7", "1")], [], [link()], facts=GONE)
 
     assert actions(rows) == [DELETED, ("blocked", "parent_missing")]
-    assert rows[0]["reason"].startswith("deleted in the target, where it was record 901: `millpond link` with `new`")
+    assert rows[0]["reason"].startswith("the linked record was deleted in the target: `millpond link` with `new`")
     assert actions(plan_rows([desired()], [], [link()])) == [("create", "new")]
 
 
@@ -135,7 +135,7 @@ def test_a_person_decides_about_a_deleted_record(suiteprojects: WorkflowRunner, 
     sandbox.suiteprojects.delete("Customer", former)
 
     assert suiteprojects.run()["2"] == DELETED
-    assert reason_of(suiteprojects, "2").startswith(f"deleted in the target, where it was record {former}: ")
+    assert reason_of(suiteprojects, "2").startswith("the linked record was deleted in the target: ")
     assert suiteprojects.run()["2"] == DELETED
     sandbox.clock.sleep(60)
     settle(suiteprojects, "2", None, utc_now(sandbox.clock))
@@ -172,7 +172,7 @@ def test_a_record_that_could_not_be_looked_up_is_not_called_deleted(precoro: Wor
     with precoro.warehouse.writer() as con:
         con.execute("delete from target_flow where target_id = ?", [target_id])
         now = utc_now(precoro.clock)
-        assert read_ledger_facts(con, precoro.workflow, now).deleted["deleted_id"].to_list() == [target_id]
+        assert read_ledger_facts(con, precoro.workflow, now).deleted["source_id"].to_list() == ["1"]
         unverified = read_ledger_facts(con, precoro.workflow, now, unverified=[target_id]).deleted
     assert unverified["deleted_code"].to_list() == ["not_asked"]
 

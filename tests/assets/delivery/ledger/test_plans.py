@@ -8,6 +8,7 @@ import pytest
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.precoro.target import OptionTarget
+from resources import failpoints
 from resources.clock import utc_now
 from resources.precoro.connect import open_precoro
 from resources.sandbox.sandbox import Sandbox
@@ -168,6 +169,25 @@ def test_an_empty_source_makes_an_empty_plan(precoro: WorkflowRunner, sandbox: S
     assert keys(sandbox) == ["1"]
 
 
+def test_a_sent_plan_has_its_counts_also_if_the_process_dies(waiting: tuple[WorkflowRunner, str]) -> None:
+    """They are recorded with its result: what a run proves depends on them."""
+    runner, plan_id = waiting
+    failpoints.arm("bookkeeping_done", strike=_die)
+    with pytest.raises(_DeadError):
+        runner.apply(plan_id, "applied")
+
+    run = runner.table("sync_runs").filter(run_id="applied")
+    assert run.select("state", "created", "unchanged").row(0) == ("finished", 2, 0)
+
+
+class _DeadError(BaseException):
+    """Stands for the death of the process."""
+
+
+def _die() -> None:
+    raise _DeadError
+
+
 @pytest.mark.parametrize("only", [("record=3",), ("record=1", "action=deactivate"), ("field=name",)])
 def test_a_part_that_writes_nothing_does_not_use_the_plan_up(
     waiting: tuple[WorkflowRunner, str], sandbox: Sandbox, only: tuple[str, ...]
@@ -179,6 +199,7 @@ def test_a_part_that_writes_nothing_does_not_use_the_plan_up(
         runner.apply(plan_id, "mistyped", *only)
 
     assert runner.states() == {plan_id: "waiting"}
+    assert "died" not in runner.table("sync_runs")["state"].to_list()
     assert runner.apply(plan_id, "applied").counts["created"] == 2
     assert keys(sandbox) == ["1", "2"]
 

@@ -118,7 +118,14 @@ def test_a_halt_that_was_not_accepted_is_kept(precoro: WorkflowRunner) -> None:
     assert precoro.table("sync_runs").filter(state="halted")["run_id"].to_list() == ["run 2"]
 
 
-@pytest.mark.parametrize("later", ["update sync_plans set kind = 'realtime'", "update sync_runs set unchanged = 0"])
+@pytest.mark.parametrize(
+    "later",
+    [
+        "update sync_plans set kind = 'realtime'",
+        "update sync_runs set unchanged = 0",
+        "update sync_plans set note = 'a part of it was approved'",
+    ],
+)
 def test_what_a_run_proves_is_kept_beside_later_ones_that_prove_nothing(precoro: WorkflowRunner, later: str) -> None:
     """The latest run is a real-time one, or sent a part of a plan, and accepts no canary's finding either."""
     years(precoro)

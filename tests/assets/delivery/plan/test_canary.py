@@ -118,6 +118,24 @@ def test_a_part_that_shows_what_was_sent_accepts_nothing(truncating: WorkflowRun
         assert not is_proven_by_full_run(con, "flow", truncating.spec.version)
 
 
+def test_some_fields_of_all_records_accept_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The addresses say nothing about the names, although each record was sent."""
+    truncating.stage(*many("C {}", 7)).run()
+    truncating.spec = suite_customers({"field": "addr_email", "from": "email"})
+    truncating.stage(*many("A long name {}", 7)).plan("halted")
+    truncating.send("halted")
+    sandbox.clock.sleep(60)
+    truncating.stage(*[row | {"email": "a@example.com"} for row in many("A longer name {}", 7)])
+    planned = truncating.plan("seen")
+
+    truncating.apply(planned.plan_id, "applied", "field=addr_email")
+
+    sandbox.clock.sleep(60)
+    assert [each.guard for each in truncating.plan("later").tripped] == ["canary"]
+    with truncating.warehouse.writer(transaction=False) as con:
+        assert not is_proven_by_full_run(con, "flow", truncating.spec.version)
+
+
 @pytest.mark.long
 def test_after_an_undo_a_part_is_checked_again(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """An undo sends former values, which prove nothing about those of the file."""

@@ -470,6 +470,8 @@ def test_no_later_run_continues_an_undo_that_the_quota_stopped(precoro: Workflow
     assert note.startswith(reason)
     held = precoro.warehouse.read("select source_id from sync_undo_holds")["source_id"].to_list()
     assert held == decisions.filter(action="update")["source_id"].to_list()
+    with pytest.raises(SyncError, match=r"is partial.*; make a new one: `millpond undo run 1`"):
+        precoro.apply(plan_id, "again")
 
 
 class _DeadError(BaseException):
@@ -568,6 +570,23 @@ def test_an_undo_of_an_undo_holds_nothing(
     assert records(sandbox)[0]["active"] == done[0]["active"]
     undo(suiteprojects, "run 1")
     assert suiteprojects.run() == {"1": ("skipped", "undone")}
+
+
+@pytest.mark.long
+def test_a_record_that_is_inactive_with_its_parent_stays_undone(precoro: WorkflowRunner) -> None:
+    """Its own values are those of NetSuite again; without a hold the next run would switch it off."""
+    precoro.spec = option_tree()
+    below = (project("100"), project("101", parent_project_id="100"))
+    precoro.stage(customer("1"), below=below).run()
+    precoro.stage(customer("1", is_inactive=True), below=below).run()
+    undo(precoro, "run 1")
+
+    assert precoro.run() == dict.fromkeys(("1", "100", "101"), ("skipped", "undone"))
+    undo(precoro, "undone run 1")
+    assert precoro.run() == {"1": ("unchanged", "inactive")} | dict.fromkeys(
+        ("100", "101"), ("unchanged", "parent_inactive")
+    )
+    assert precoro.table("sync_undo_holds").is_empty()
 
 
 def test_an_undo_leaves_what_a_person_edited_in_a_field_that_is_no_longer_mapped(

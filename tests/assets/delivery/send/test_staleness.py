@@ -310,6 +310,19 @@ def test_an_edit_of_a_value_without_a_hash_is_drift(
     assert [each["code"] for each in sandbox.precoro.options() if each["external_id"]] == ["C1"]
 
 
+def test_a_new_field_that_was_left_out_is_no_edit(precoro: WorkflowRunner) -> None:
+    """No write left its value in the target; it has the one that the plan read."""
+    precoro.spec = one_source(canary=[])
+    precoro.stage(customer("1")).run()
+    precoro.spec = one_source(fields=[*OPTION_ROWS, CODE], canary=[])
+    plan_id = precoro.stage(customer("1", company_name="New")).plan("planned").plan_id
+    precoro.apply(plan_id, "applied", "field=name")
+
+    precoro.run()
+
+    assert precoro.table("plan_flow")["reason"].to_list() == ["differs in: code"]
+
+
 def test_an_edit_of_another_part_of_an_address_is_kept(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """SuiteProjects Pro gets all parts of an address of which one changes."""
     city, state = {"field": "addr_city", "from": "alt_name"}, {"field": "addr_state", "from": "email"}
@@ -395,7 +408,7 @@ def test_a_part_of_a_plan_below_a_record_that_is_held_back_is_sent(precoro: Work
 def test_a_record_below_a_hidden_one_is_deactivated_with_the_retired_one_above() -> None:
     """The hidden one was to be deactivated too, so that it counts as retired, although it is reported."""
     rows = [desired(**RETIRE), below("100", "1"), below("101", "100", parent_source="projects", level=3)]
-    hidden = pl.DataFrame([("projects", "100", "902", NOT_SHOWN)], schema=DELETED_SCHEMA, orient="row")
+    hidden = pl.DataFrame([("projects", "100", NOT_SHOWN)], schema=DELETED_SCHEMA, orient="row")
     planned = plan_rows(rows, [actual(), actual("903", "101")], facts=LedgerFacts(deleted=hidden))
     assert actions(planned)[1:] == [("quarantined", NOT_SHOWN), ("deactivate", "parent_inactive")]
     plan = pl.DataFrame(planned)

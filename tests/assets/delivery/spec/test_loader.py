@@ -67,6 +67,7 @@ def problems_of(folder: Path, text: str) -> str:
          "2: attributes: monitored_fields: no active row maps code"),
         ("  source:", "  parent_required: true\n  source:", "`parent_required` needs `parent`"),
         ("  source:", "  source: projects\n  source:", "5: duplicate key `source`; remove one"),
+        ("attributes:", "guards: {}\nattributes:", "2: guards: not a key beside `attributes`: indent it"),
         ("attributes:", "attribute:", "1: the file needs `type:` and `attributes:`"),
         ("company_name}", "company_name", "expected ',' or '}'"),
         ("    - {field: name, from: company_name}", "\t- x", "cannot start any token; check quotes, brackets"),
