@@ -115,7 +115,8 @@ def _holds_all(con: duckdb.DuckDBPyConnection, table: str, name: str, before: st
     held = f"{_recast(f'({recast})', now, before)} = {quoted(name)}"
     if before == TEXT:  # a text may have several forms, such as of a flag or a number
         held = KEEPS[_KINDS[now]].format(quoted(name)) if now in _KINDS else f"{recast} is not null"
-    query = f"select count({quoted(name)}) = count_if({held}) from {table}"
+    value = f"nullif({quoted(name)}, '')" if before == TEXT else quoted(name)
+    query = f"select count(*) = 0 from {table} where {value} is not null and ({held}) is not true"
     return bool(con.execute(query).fetchall()[0][0])
 
 

@@ -7,9 +7,11 @@ import hashlib
 import os
 import shutil
 import tarfile
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from orchestration.backup.errors import BackupError
 from orchestration.backup.manifest import NAME, Manifest, Member
 from resources.atomic_file import fsync, open_new
 from resources.failpoints import reach
+from resources.scratch import hold, remove_left
 
 CHUNK, MAX_MANIFEST = 1 << 20, 1 << 24
 OWNER_ONLY = 0o600
@@ -50,9 +53,12 @@ def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool
         BackupError: There is such a file.
         OSError: It cannot be written; nothing was changed.
     """
-    partial = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    remove_left(file.parent, f".{escape(file.name)}.*.tmp")
+    partial = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         with os.fdopen(open_new(partial, OWNER_ONLY), "wb") as output:
+            with suppress(OSError):  # some network disks have no locks; there, what a killed process left stays
+                hold(output.fileno())
             with tarfile.open(fileobj=output, mode="w:gz", compresslevel=1) as archive:
                 text = manifest.text.encode()
                 for name, written in ((NAME, text), (signature.NAME, signature.sign(text))):

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -24,6 +24,7 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from resources.encryption import PREFIX
 from resources.failpoints import reach
+from resources.scratch import own_folder, remove_left
 
 LOCK_TIMEOUT_S = 60.0
 BUSY_S = 60.0
@@ -106,18 +107,14 @@ def _is_sealed(file: Path) -> bool:
 @contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
     """Yield a private folder in the home for the copies, on the same disk; remove those of processes that died."""
-    for left in home.glob(f"{SCRATCH}*"):
-        if not Path(f"/proc/{left.name.removeprefix(SCRATCH)}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    folder = home / f"{SCRATCH}{os.getpid()}"
-    try:
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise BackupError(f"{home}: {error.strerror}; a backup needs a moment's space for copies in the home") from None
-    try:
+    remove_left(home, f"{SCRATCH}*")
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(own_folder(home, SCRATCH))
+        except OSError as error:
+            needed = "a backup needs a moment's space for copies in the home"
+            raise BackupError(f"{home}: {error.strerror}; {needed}") from None
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copied(part: Part, folder: Path) -> Member:

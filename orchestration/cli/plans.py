@@ -108,9 +108,9 @@ def undo(
         try:
             made, problems = undo_run(connections, run, record, where, require_approver(), reason)
         except SyncError as error:
-            made, problems = [], [str(error)]
+            made, problems = [], [error]
         if not made:
-            print_problems(problems)
+            print_problems([str(each) for each in problems])
             return USAGE
         workflows = connections.workflows
         plans = {name: undone.plan_id for name, undone in made}
@@ -122,7 +122,7 @@ def undo(
         reviews = [each for each in found if each]
         with paged():
             for problem in problems:  # a record or field of one workflow may be unknown to the others
-                print_wrapped(problem)
+                print_wrapped(str(problem))
             print_reviews(reviews, limit=limit)
             for _, undone in made:
                 if undone.conflicts:

@@ -11,6 +11,7 @@ from assets.delivery.audit.find import Record
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.ledger.shadows import ShadowedError
 from assets.delivery.schemas import SourceKey
+from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import counted
 from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, WAITS, worst
@@ -21,11 +22,9 @@ from orchestration.cli.records import find_record
 from orchestration.cli.summary import print_held_back, print_named, print_summary
 from orchestration.connections import Connections, open_connections
 from orchestration.ledger_sealing import publish_sealed
-from orchestration.operator_jobs.resend import resend_records
+from orchestration.operator_jobs.resend import WRITTEN, resend_records
 from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.warehouse.warehouse import WarehouseError
-
-WRITTEN = ("created", "adopted", "updated", "deactivated", "reactivated")
 
 
 @with_json
@@ -96,5 +95,6 @@ def _resend(connections: Connections, workflow: Workflow, records: Sequence[Reco
         return WAITS if result.planned else CLEAN
     stop = result.synced.stop if result.synced else None
     sent = sum(result.synced.counts[each] for each in WRITTEN) if result.synced else 0
-    print_wrapped(f"{workflow.name}: {counted(sent, 'records') if sent else 'nothing was'} sent")
+    why = f"; {stop_text(stop)}" if stop else ""
+    print_wrapped(f"{workflow.name}: {counted(sent, 'records') if sent else 'nothing was'} sent{why}")
     return FAILED if stop and not isinstance(stop, QuotaExhaustedError) else CLEAN

@@ -37,7 +37,8 @@ FOLDERS_LEFT_ALONE = ("sandbox", "workflows")
 SHARED = "a value that other records have as well, see above"
 IS_PACKED = "a packed file, perhaps a backup or an export from before: delete it, or let it expire"
 OTHERS = "settings, or in use by another process: see for yourself"
-COPIES = ("before-", ".backup.")  # folders with earlier states of the home: of a restore, an upgrade, a backup
+BACKUP_COPIES = ".backup."  # removed unless a backup is being made
+COPIES = ("before-", BACKUP_COPIES)  # folders with earlier states of the home: of a restore, an upgrade, a backup
 DAGSTER, ACCOUNTS = "dagster/", "accounts"
 MAX_TEXT = 1 << 29  # bytes of a file that is read as text
 
@@ -145,10 +146,16 @@ def _in_database(file: Path, name: str, spelled: Spelled, *, erases: bool) -> It
                 con.execute(f"update {table} set {column} = replaced({column}) where found({column})")
             if rows:
                 found.append(FoundFile(name, table.strip('"'), column.strip('"'), rows))
-        if erases and (found or not name.startswith(DAGSTER)):  # Dagster's stays open, and may be large
+        # Dagster's stays open, and may be large; a killed process may have left values beside the rows
+        if erases and (found or not name.startswith(DAGSTER) or _is_beside_rows(file, spelled)):
             con.execute("vacuum")
             con.execute("pragma wal_checkpoint(truncate)").fetchall()
     yield from found
+
+
+def _is_beside_rows(file: Path, spelled: Spelled) -> bool:
+    """Return whether free pages or the log of a database have one of the values."""
+    return any(_has_value(each, spelled) for each in (file, file.with_name(f"{file.name}-wal")))
 
 
 @contextmanager

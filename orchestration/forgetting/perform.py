@@ -25,14 +25,21 @@ from assets.delivery.forget.sections import Sections
 from assets.delivery.forget.subject import Subject, read_subject
 from assets.delivery.spec.workflow import Workflow
 from orchestration.configuration.settings import MillpondSettings
-from orchestration.forgetting.home_files import Searched, erase_in_files, files_of, remaining, search_files
+from orchestration.forgetting.home_files import (
+    BACKUP_COPIES,
+    Searched,
+    erase_in_files,
+    files_of,
+    remaining,
+    search_files,
+)
 from orchestration.forgetting.proof import InTarget, Proof
 from orchestration.forgetting.texts import Spelled
 from orchestration.forgetting.unsearched import unsearched
 from orchestration.ledger_sealing import keep_last, ledger_signer, seal_ledger
 from orchestration.opened_warehouse import warehouse_of
 from resources.failpoints import reach
-from resources.scratch import remove_abandoned
+from resources.scratch import remove_abandoned, remove_left
 from resources.warehouse.forgotten import TABLE, TARGET_IDS
 from resources.warehouse.tables import has_table, tables_of
 from resources.warehouse.warehouse import Warehouse
@@ -77,6 +84,7 @@ def forget_record(
         reach("forget_compacted")
         warehouse.publish()
         remove_abandoned(warehouse.folder)
+        remove_left(home.home, f"{BACKUP_COPIES}*")
         proof.files, proof.left = files, remaining(home, spelled)
     proof.elsewhere, proof.not_searched = elsewhere, [*unsearched(settings)]
     return proof

@@ -20,7 +20,7 @@ from resources.warehouse.warehouse import Warehouse
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 MAX_RUNS = 5_000  # per call; the rest is deleted next time
 LEFTOVER_HOURS = 24  # an extraction takes hours at most: older files belong to killed processes
-SCRATCH = ("scratch/*", ".spill/*", ".analyst.duckdb.*.tmp", "reports/*.tmp")
+SCRATCH = ("scratch/*", ".spill/*", ".analyst.duckdb.*", "reports/*.tmp")
 
 
 def delete_runs(instance: dg.DagsterInstance, before: datetime) -> int:

@@ -13,7 +13,7 @@ from assets.delivery.errors import SyncError
 from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.spec.switches import Override, State, Switches
 from assets.delivery.spec.workflow import Workflow
-from assets.failures import refusals
+from assets.failures import dagster_failure, refusals
 from assets.result_texts import did_you_mean
 from orchestration.account_partitions import account_of, partitions_of
 from orchestration.authorization import approver_of
@@ -128,7 +128,7 @@ def _job(name: str, workflows: Sequence[Workflow], settings: MillpondSettings) -
         out=dg.Out(dg.Nothing),
     )
     def change(context: dg.OpExecutionContext, config: ActivationConfig) -> None:
-        with refusals(ActivationError, SyncError, ValueError):
+        with dagster_failure(ValueError), refusals(ActivationError, SyncError):
             approver = approver_of(context.run.tags)
             activation = Activation(config.workflow, name == ACTIVATE, config.realtime, config.reason, approver)
             state, warnings = set_activation(context.resources.warehouse, workflows, activation)

@@ -86,9 +86,9 @@ def _decision(
 
 def undo_run(
     connections: Connections, run: str, records: Sequence[str], where: str, approver: str, reason: str = ""
-) -> tuple[list[tuple[str, PlannedUndo]], list[str]]:
+) -> tuple[list[tuple[str, PlannedUndo]], list[SyncError | IntegrationError]]:
     """Make a plan per workflow that reverts what a run sent, and record who asked; return them, and the problems."""
-    made, problems = [], []
+    made, problems = [], list[SyncError | IntegrationError]()
     try:
         for undone_run, name in runs_to_undo(connections.warehouse, run):
             try:
@@ -104,7 +104,7 @@ def undo_run(
                 )
                 made.append((name, undone))
             except (SyncError, IntegrationError) as error:
-                problems.append(str(error))
+                problems.append(error)
     except SyncError as error:
-        problems.append(str(error))
+        problems.append(error)
     return made, problems

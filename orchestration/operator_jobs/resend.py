@@ -29,6 +29,8 @@ from orchestration.connections import Connections
 from orchestration.realtime.sync_pending import parent_columns
 from resources.warehouse.tables import quoted, read_frame
 
+WRITTEN = ("created", "adopted", "updated", "deactivated", "reactivated")  # outcomes that the target confirmed
+
 
 def resend_records(
     connections: Connections, workflow: Workflow, records: Sequence[Record], run_id: str, approver: str = ""

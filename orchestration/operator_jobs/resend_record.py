@@ -13,6 +13,7 @@ from pydantic import Field
 from assets.delivery.audit.find import Record
 from assets.delivery.errors import MappingError, SyncError
 from assets.delivery.realtime.sync_records import RealtimeResult
+from assets.delivery.send.outcomes import stop_text
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import refusals
 from orchestration.authorization import approver_of
@@ -21,7 +22,8 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.ledger_sealing import publish_sealed
 from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
-from orchestration.operator_jobs.resend import resend_records
+from orchestration.operator_jobs.resend import WRITTEN, resend_records
+from resources.errors import QuotaExhaustedError
 
 RESEND_OP = "resend"  # an op must not share its job's name
 
@@ -55,14 +57,22 @@ def resend_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.
             publish_sealed(connections.warehouse)
         text = f"{config.source} {config.source_id}: {_outcome(result)} ({config.reason})"
         observe(context, settings, f"sync_{config.workflow}", text, _metadata(result))
+        stop = result.synced.stop if result.synced else None
+        if stop and not isinstance(stop, QuotaExhaustedError):  # the next run sends what the day's quota deferred
+            raise dg.Failure(str(stop), allow_retries=False)
 
     about = "Send one record again, even if only fields that are not monitored differ."
     return job_of(resend_op, RESEND_RECORD, about, settings)
 
 
 def _outcome(result: RealtimeResult) -> str:
-    writes = result.synced.writes if result.synced else 0
-    return result.reason or ("sent again" if writes else "nothing differs in the target, so nothing was sent")
+    synced = result.synced
+    if why := result.reason or (stop_text(synced.stop) if synced else None):
+        return why
+    if not synced or not synced.writes:
+        return "nothing differs in the target, so nothing was sent"
+    is_sent = any(synced.counts[each] for each in WRITTEN)
+    return "sent again" if is_sent else "the target did not accept or confirm it; `millpond explain` says why"
 
 
 def _metadata(result: RealtimeResult) -> dict[str, Any]:

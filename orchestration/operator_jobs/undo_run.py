@@ -17,6 +17,7 @@ from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.operator_jobs.decision_job import decision_op, job_of, observe
 from orchestration.operator_jobs.plan_actions import undo_run
+from resources.errors import IntegrationError
 
 UNDO_OP = "undo"  # an op must not share its job's name
 
@@ -40,9 +41,10 @@ def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.Jo
             approver = approver_of(context.run.tags)
             made, problems = undo_run(connections, config.run, config.records, config.where, approver, config.reason)
             if not made:
-                raise SyncError("; ".join(problems))
+                outage = next((each for each in problems if isinstance(each, IntegrationError)), None)
+                raise outage or SyncError("; ".join(map(str, problems)))
         for problem in problems:  # a record or field of one workflow may be unknown to the others
-            context.log.warning(problem)
+            context.log.warning(str(problem))
         for name, undone in made:
             text = f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}"
             metadata = {"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts}

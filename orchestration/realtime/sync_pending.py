@@ -90,15 +90,15 @@ class RealtimeSync:
         retries = {each.key: None for pending in due.values() for each in pending if each.attempts}
         for key in list(retries)[:limit]:
             one = {
-                name: [each for each in pending if each.key == key and each.attempts]
-                for name, pending in due.items()
-                if name not in outcome.waits  # each further one would wait as long, and delay the other connections
+                name: [each for each in pending if each.key == key and each.attempts] for name, pending in due.items()
             }
             self._sync(one, listeners, outcome)
         return outcome
 
     def _sync(self, batch: Batch, listeners: Listeners, outcome: Outcome) -> None:
         batch = {name: notifications for name, notifications in batch.items() if notifications}
+        for name in batch.keys() & outcome.waits.keys():  # it would wait as long, and delay the other connections
+            self._postpone(name, batch.pop(name), listeners, outcome.waits[name], outcome)
         if not batch:
             return
         saved: dict[tuple[str, str], bool] = {}  # and whether any notification reports a deletion
@@ -143,7 +143,12 @@ class RealtimeSync:
             outcome.waits[name] = str(error)
         else:
             outcome.problems.append(f"{name}: {error}")
-        outcome.abandoned += self.queue.mark_failed(name, batch[name], listeners, str(error), time.time())
+        self._postpone(name, batch[name], listeners, str(error), outcome)
+
+    def _postpone(
+        self, name: str, failed: Sequence[Notification], listeners: Listeners, error: str, outcome: Outcome
+    ) -> None:
+        outcome.abandoned += self.queue.mark_failed(name, failed, listeners, error, time.time())
 
 
 def realtime_workflows(warehouse: Warehouse, workflows: Sequence[Workflow]) -> list[Workflow]:

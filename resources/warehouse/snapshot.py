@@ -46,11 +46,3 @@ def copy_tables(con: duckdb.DuckDBPyConnection, into: Path, copy: TableCopy, *, 
         con.execute("detach snapshot")
         if in_transaction:
             con.execute("begin")
-
-
-def remove_abandoned_copies(snapshot: Path) -> None:
-    """Remove the partial copies of processes that died while writing them."""
-    for leftover in snapshot.parent.glob(f".{snapshot.name}.*.tmp"):
-        process_id = leftover.suffixes[-2].removeprefix(".")
-        if not Path(f"/proc/{process_id}").exists():
-            leftover.unlink(missing_ok=True)

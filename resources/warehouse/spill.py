@@ -1,29 +1,32 @@
 """Memory of a connection, and the folder to which it spills what does not fit.
 
-folder of the warehouse  ->  limit_memory()  ->  .spill/<process>.<number>, which DuckDB removes at its end
+folder of the warehouse  ->  limit_memory()  ->  .spill/<of this process>/<number>, which DuckDB removes at its end
 
 Two instances of DuckDB must not share a folder. What a killed process left there, rows of the warehouse, is removed.
 """
 
+import atexit
 import os
-import shutil
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import duckdb
 
+from resources.scratch import held_folder, remove_left
 from resources.warehouse.tables import literal
 
 FOLDER = ".spill"
 MB_PER_THREAD = 128  # each thread keeps row groups of its own in memory
 KEPT_MB = 64  # a connection that holds more is closed after its section
 _number = count(1)
+KEPT_FOLDERS = 64  # of the warehouses that a process used last, with a handle each
+_own: dict[tuple[int, Path], tuple[Path, int]] = {}  # process, which may be a fork, and warehouse -> what it holds
 
 
 def limit_memory(con: duckdb.DuckDBPyConnection, folder: Path, memory_mb: int) -> None:
     """Make a connection spill to disk beside the warehouse instead of using the machine's memory."""
-    (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    spill = folder / FOLDER / f"{os.getpid()}.{next(_number)}"
+    spill = _folder(folder) / str(next(_number))
     con.execute(f"set temp_directory = {literal(str(spill))}")  # first: the limit may need it
     con.execute(f"set memory_limit = '{memory_mb}MB'")
     con.execute(f"set threads = {max(1, min(os.cpu_count() or 1, memory_mb // MB_PER_THREAD))}")
@@ -37,6 +40,34 @@ def holds_much(con: duckdb.DuckDBPyConnection) -> bool:
 
 def remove_abandoned_spills(folder: Path) -> None:
     """Remove what processes that died have spilled."""
-    for leftover in (folder / FOLDER).glob("*"):
-        if not Path(f"/proc/{leftover.name.partition('.')[0]}").exists():
-            shutil.rmtree(leftover, ignore_errors=True)
+    remove_left(folder / FOLDER)
+
+
+def _folder(folder: Path) -> Path:
+    """Return the folder that this process holds as long as it lives, or until it has used many other warehouses."""
+    key = (os.getpid(), folder)
+    own, _ = _own.get(key, (None, -1))
+    if own is None or not own.exists():  # a restore moves the warehouse
+        _leave(key)
+        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+        remove_abandoned_spills(folder)
+        own, _ = _own[key] = held_folder(folder / FOLDER)
+        for other in [*_own][:-KEPT_FOLDERS]:
+            _leave(other)
+    return own
+
+
+def _leave(key: tuple[int, Path]) -> None:
+    """End holding a folder, and remove it if it is empty; a fork leaves that of its parent."""
+    own, handle = _own.pop(key, (None, -1))
+    if own is not None:
+        os.close(handle)
+        if key[0] == os.getpid():
+            with suppress(OSError):
+                own.rmdir()
+
+
+@atexit.register
+def _leave_all() -> None:
+    for key in [*_own]:
+        _leave(key)

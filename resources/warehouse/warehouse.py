@@ -5,7 +5,6 @@ happen outside, and `with warehouse.writer() as con:` takes the lock, attaches, 
 backend stores the tables: a file, or a DuckLake that many machines share (`backend.py`).
 """
 
-import os
 import stat
 import subprocess
 import threading
@@ -21,11 +20,12 @@ import polars as pl
 from resources.atomic_file import fsync, replace_durably
 from resources.failpoints import reach
 from resources.postgres import CatalogError
+from resources.scratch import own_folder, remove_left
 from resources.warehouse.backend import Backend, Check, DuckDBFile, wal_of
 from resources.warehouse.connection import IdleConnections, connect
 from resources.warehouse.kept_open import Opened, kept_open
 from resources.warehouse.schema_version import mismatch, read_version, stamp
-from resources.warehouse.snapshot import TableCopy, copy_checkpointed, copy_file, copy_tables, remove_abandoned_copies
+from resources.warehouse.snapshot import TableCopy, copy_checkpointed, copy_file, copy_tables
 from resources.warehouse.spill import holds_much, limit_memory, remove_abandoned_spills
 from resources.warehouse.tables import has_table, quoted, read_frame, replace_table
 
@@ -321,27 +321,27 @@ class Warehouse:
         Raises:
             WarehouseError: The copy cannot be written; readers keep the previous one.
         """
-        partial = self.folder / f".{self.snapshot.name}.{os.getpid()}.tmp"
         reach("publish_begins")
-        with self.writer(transaction=False) as con:
-            remove_abandoned_copies(self.snapshot)
-            remove_abandoned_spills(self.folder)
-            try:
-                if self._copy:
-                    copy_tables(con, partial, self._copy, in_transaction=self.backend.is_shared)
-                else:
-                    copy_file(con, self.file, partial)
-            except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
-                partial.unlink(missing_ok=True)
-                reason = "the copy cannot be written; check that the disk has space"
-                raise WarehouseError(f"{self.snapshot}: {reason}") from error
-        is_shared = bool(self.folder.stat().st_mode & stat.S_ISGID)  # with a group, whose the copy already is
-        partial.chmod(0o440 if is_shared else 0o400)  # no program writes into it, so no log appears beside it
-        fsync(partial)
-        reach("publish_copied")
-        wal_of(self.snapshot).unlink(missing_ok=True)
-        replace_durably(partial, self.snapshot)
-        reach("publish_done")
+        with own_folder(self.folder, f".{self.snapshot.name}.") as own:
+            partial = own / self.snapshot.name
+            with self.writer(transaction=False) as con:
+                remove_left(self.folder, f".{self.snapshot.name}.*")
+                remove_abandoned_spills(self.folder)
+                try:
+                    if self._copy:
+                        copy_tables(con, partial, self._copy, in_transaction=self.backend.is_shared)
+                    else:
+                        copy_file(con, self.file, partial)
+                except (OSError, subprocess.CalledProcessError, duckdb.IOException) as error:
+                    reason = "the copy cannot be written; check that the disk has space"
+                    raise WarehouseError(f"{self.snapshot}: {reason}") from error
+            is_shared = bool(self.folder.stat().st_mode & stat.S_ISGID)  # with a group, whose the copy already is
+            partial.chmod(0o440 if is_shared else 0o400)  # no program writes into it, so no log appears beside it
+            fsync(partial)
+            reach("publish_copied")
+            wal_of(self.snapshot).unlink(missing_ok=True)
+            replace_durably(partial, self.snapshot)
+            reach("publish_done")
         return self.snapshot.stat().st_size
 
     def copy_to(self, file: Path) -> None:

@@ -119,7 +119,7 @@ def edited_meanwhile(
 
 def _read_values(row: Mapping[str, Any]) -> Mapping[str, str | None]:
     """Return the values of a record as its row of a plan found them: a part of the plan may leave changes out."""
-    return {**json.loads(row["payload"]), **{change["field"]: change["before"] for change in row["changes"]}}
+    return {**json.loads(row["payload"]), **{change["field"]: change["before"] for change in row["changes"] or []}}
 
 
 def _unchanged_links(plan: pl.DataFrame, known: pl.DataFrame, *, as_mapped: bool) -> pl.DataFrame:

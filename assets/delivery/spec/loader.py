@@ -5,6 +5,7 @@ orchestration/workflows/<workflow>/defs.yaml  ->  read_workflow()  ->  WorkflowS
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from assets.delivery.spec.workflow_spec import WorkflowSpec
@@ -22,9 +23,14 @@ def read_workflow(path: Path) -> WorkflowSpec:
     if not isinstance(content, Mapping):
         raise WorkflowFileError(f"{path}:1: the file needs `type:` and `attributes:`; see the shipped workflows")
     if misplaced := [name for name in file.content if name not in BESIDE]:
-        text = f"not a key beside `{ATTRIBUTES}`: indent it, so that it is below"
-        raise replace(file, root=()).error(((str(name),), text) for name in misplaced)
+        raise replace(file, root=()).error(((str(name),), _misplaced_text(str(name))) for name in misplaced)
     return file.validate(WorkflowSpec, content)
+
+
+def _misplaced_text(name: str) -> str:
+    if similar := get_close_matches(name, BESIDE, 1):
+        return f"unknown key; did you mean `{similar[0]}`?"
+    return f"not a key beside `{ATTRIBUTES}`: indent it, so that it is below"
 
 
 def workflow_file_error(path: Path, problems: Iterable[Problem]) -> WorkflowFileError:

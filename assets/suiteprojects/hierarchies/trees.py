@@ -8,12 +8,11 @@ associations as records, so they are never listed.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from assets.suiteprojects.canonical import join_ids
-from resources.errors import RequestRejectedError
+from resources.errors import CredentialsError, RequestRejectedError
 from resources.scalars import as_flag
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.errors import SYSTEM
@@ -64,11 +63,14 @@ class Trees:
         ]
         # without the row of the highest id a list was cut: an account may return fewer rows without saying so
         ends = [read_command(name, [], limit="1", query=query, order=DOWN) for name, _, query in parts.values()]
-        found: dict[str, list[Record]] = {}
-        with suppress(RequestRejectedError):  # what the account rejects together, each list may still show
+        try:
             rows = client.read_many([*reads, *ends], fresh=True)
-            listed = zip(parts, rows, rows[len(parts) :], strict=False)
-            found = {part: some for part, some, last in listed if _has_all(some, last, _LIMITS[part])}
+        except CredentialsError:  # another attempt may lock the user
+            raise
+        except RequestRejectedError:  # what the account rejects together, each list may still show
+            rows = []
+        listed = zip(parts, rows, rows[len(parts) :], strict=False)
+        found = {part: some for part, some, last in listed if _has_all(some, last, _LIMITS[part])}
         for part, (name, properties, query) in parts.items():
             if part not in found:
                 found[part] = list(client.read_all(name, properties, custom=bool(custom), query=query))

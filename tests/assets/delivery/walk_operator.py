@@ -105,10 +105,10 @@ def _edit_written_record(walk: WalkEvents, past: PastRun) -> None:
 
 
 def _unedited(past: PastRun, uid: str, current: TargetRecord) -> bool:
-    """Return whether the values that the run changed are still as it left them."""
+    """Return whether the values that the run changed are still as it left them, or already as they were before."""
     before, after = past.before.get(uid), past.after[uid]
     changed = [name for name in VALUES if before and getattr(before, name) != getattr(after, name)]
-    return all(getattr(current, name) == getattr(after, name) for name in changed)
+    return all(getattr(current, name) in {getattr(each, name) for each in (before, after)} for name in changed)
 
 
 def _undone(before: TargetRecord | None, after: TargetRecord, current: TargetRecord) -> Values:

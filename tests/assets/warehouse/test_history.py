@@ -196,6 +196,8 @@ RETYPED = {
     "later a flag": (["'T'", "true", "false"], [True, False]),
     "no longer a flag": (["true", "'T'", "'maybe'"], ["T", "maybe"]),
     "later a number": (["'1.50'", "1.5::double", "2::double"], [1.5, 2.0]),
+    "no value of either": (["null::double", "null::bigint", "7::bigint"], [None, 7]),
+    "blank": (["''", "null::double", "1.5::double"], [None, 1.5]),
 }
 
 

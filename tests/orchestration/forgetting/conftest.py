@@ -1,5 +1,6 @@
 """A home with a contact whose every value is unique, in every place that a home has for it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -80,6 +81,9 @@ class Planted:
         left = self.home.folder / "warehouse" / "scratch" / "netsuite_killed"
         left.mkdir(parents=True)
         (left / "rows.parquet").write_bytes(email.encode())
+        copies = self.home.folder / f".backup.{os.getpid()}"  # of a killed one, whatever number its process had
+        copies.mkdir()
+        (copies / "alerts.sqlite").write_bytes(email.encode())
         (logs / "step.err").write_text(f"ValueError: {email.upper()} and {name}\n")
 
     def with_values(self, folder: Path | None = None) -> list[str]:

@@ -5,8 +5,10 @@ import gzip
 import html
 import json
 import lzma
+import sqlite3
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -16,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.delivery.forget.texts import contains, found_by
-from orchestration.forgetting.home_files import Searched, remaining
+from orchestration.forgetting.home_files import Searched, erase_in_files, remaining
 from orchestration.forgetting.texts import Spelled
 from resources.warehouse.forgotten import TEXT
 
@@ -139,3 +141,20 @@ def test_other_texts_are_left() -> None:
     """A name that only begins alike is another one; without values nothing is found."""
     assert not Spelled([NAME]).found("Zoë O'Brian")
     assert Spelled([]).replaced("anything") == "anything"
+
+
+def test_the_log_of_an_open_database_is_emptied_by_the_repetition(tmp_path: Path) -> None:
+    """Killed between the change of a row and the emptying of the log: no row has the value, the file beside it has."""
+    file = tmp_path / "dagster" / "history" / "runs.db"
+    file.parent.mkdir(parents=True)
+    searched, spelled = Searched(tmp_path), Spelled([NAME])
+    with closing(sqlite3.connect(file, isolation_level=None)) as con:  # as the UI has it open
+        con.execute("pragma journal_mode = wal")
+        con.execute("create table event_logs (event text)")
+        con.execute("insert into event_logs values (?)", [NAME])
+        con.execute("update event_logs set event = '[forgotten]'")
+        assert [each.file for each in remaining(searched, spelled)] == ["dagster/history/runs.db-wal"]
+
+        erase_in_files(searched, spelled)
+
+        assert remaining(searched, spelled) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.scratch import own_folder
 from resources.warehouse.spill import FOLDER
 from resources.warehouse.warehouse import Warehouse
 
@@ -27,7 +28,7 @@ def test_every_section_obeys_the_limit(tmp_path: Path, memory_mb: int, *, tuned:
             ).fetchall()[0]
         size = memory_mb if each is warehouse else 100
         assert float(limit.split()[0]) == pytest.approx(size * 1e6 / 2**20, abs=0.1)
-        assert Path(folder).parent == each.folder / FOLDER
+        assert Path(folder).parent.parent == each.folder / FOLDER
         assert (each.folder / FOLDER).stat().st_mode & 0o077 == 0
 
 
@@ -39,11 +40,11 @@ def test_what_does_not_fit_spills_to_disk(tmp_path: Path) -> None:
         con.execute(SORT)
 
     assert warehouse.read("select count(*) as n from big")["n"][0] == ROWS
-    assert list((tmp_path / FOLDER).glob("*/*")) == []
+    assert list((tmp_path / FOLDER).glob("*/*/*")) == []
 
 
 def test_what_a_killed_process_spilled_is_removed(tmp_path: Path) -> None:
-    """It holds rows of the warehouse; what a living process spills stays."""
+    """It holds rows of the warehouse; what a living process spills stays, whatever number either of them has."""
     program = f"""
 import os, signal, sys
 from pathlib import Path
@@ -56,14 +57,29 @@ with warehouse.writer(tuned=True) as con:
 """
     died = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
     assert died.returncode == -signal.SIGKILL
-    (left,) = (tmp_path / FOLDER).iterdir()
-    mine = tmp_path / FOLDER / f"{os.getpid()}.1"
-    mine.mkdir()
+    (found,) = (tmp_path / FOLDER).iterdir()
+    left = found.rename(tmp_path / FOLDER / f"{os.getpid()}.1")  # the next container's process has the same number
+    with own_folder(tmp_path / FOLDER, "999999999.") as theirs:  # a number that only another container has
+        _publish(tmp_path)
 
-    warehouse = Warehouse(tmp_path)
+        assert theirs.exists()
+    assert not left.exists()
+
+
+def test_what_a_killed_process_published_in_part_is_removed(tmp_path: Path) -> None:
+    """Also if another process has its number by now: it is a copy of the warehouse, and forgetting publishes again."""
+    left = tmp_path / f".analyst.duckdb.{os.getppid()}.tmp"
+    left.write_text("Ada")
+    with own_folder(tmp_path, ".analyst.duckdb.999999999.") as theirs:
+        _publish(tmp_path)
+
+        assert theirs.exists()
+    assert not left.exists()
+    assert [path.name for path in tmp_path.glob(".analyst*")] == []
+
+
+def _publish(folder: Path) -> None:
+    warehouse = Warehouse(folder)
     with warehouse.writer() as con:
         con.execute("create table small (id integer)")
     warehouse.publish()
-
-    assert not left.exists()
-    assert mine.exists()

@@ -68,6 +68,7 @@ def problems_of(folder: Path, text: str) -> str:
         ("  source:", "  parent_required: true\n  source:", "`parent_required` needs `parent`"),
         ("  source:", "  source: projects\n  source:", "5: duplicate key `source`; remove one"),
         ("attributes:", "guards: {}\nattributes:", "2: guards: not a key beside `attributes`: indent it"),
+        ("type:", "typ:", "typ: unknown key; did you mean `type`?"),
         ("attributes:", "attribute:", "1: the file needs `type:` and `attributes:`"),
         ("company_name}", "company_name", "expected ',' or '}'"),
         ("    - {field: name, from: company_name}", "\t- x", "cannot start any token; check quotes, brackets"),

@@ -11,7 +11,7 @@ from assets.delivery.target import Action, Verdict, Write
 from assets.suiteprojects.hierarchies.trees import Trees
 from assets.suiteprojects.node_target import NodeTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
-from resources.errors import RequestRejectedError
+from resources.errors import CredentialsError, RequestRejectedError
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from resources.suiteprojects.connect import open_suiteprojects
@@ -103,6 +103,15 @@ def test_nodes_of_a_list_that_is_silently_cut_are_not_missing(sandbox: Sandbox, 
         assert {*NodeTarget(client, hierarchy=HIERARCHY).read(["name"])["external_id"]} == keys
         assert {*Trees(client, "customer").hierarchy_of.values()} == {HIERARCHY}
         assert len(Trees(client, "customer").hierarchy_of) == len(keys)
+
+
+def test_a_rejected_sign_in_is_not_tried_again(sandbox: Sandbox) -> None:
+    """Several attempts with a wrong password may lock the user."""
+    sandbox.switches.set("suiteprojects", SuiteProjectsSwitches, auth_status=401)
+    with open_suiteprojects(sandbox=str(sandbox.folder)) as client:
+        with pytest.raises(CredentialsError):
+            Trees(client, "customer")
+        assert client.calls == 1
 
 
 def test_a_classification_is_mirrored_with_its_levels(account: Account) -> None:
