@@ -127,6 +127,7 @@ def test_a_missing_token_of_a_connection_is_named(home: Home, monkeypatch: pytes
     assert home
 
 
+@pytest.mark.long
 def test_the_doctor_checks_every_company(both: Home) -> None:
     """Two sign-ins, two fields."""
     found = [each for each in findings() if each.system == "precoro" and each.check == "sign-in"]

@@ -348,6 +348,7 @@ def rebind(runner: WorkflowRunner) -> None:
         forget_account(con, runner.workflow, runner.context("rebound").now, "rebound")
 
 
+@pytest.mark.long
 def test_what_a_run_wrote_in_another_account_is_not_undone_in_this_one(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

@@ -197,6 +197,7 @@ def test_a_run_is_as_a_full_copy_of_it(precoro: WorkflowRunner, sandbox: Sandbox
     check_chains(precoro)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ahead", [400, -400])
 def test_changes_are_in_the_order_of_the_ledger_after_a_clock_jump(precoro: WorkflowRunner, ahead: int) -> None:
     """Made while the clock was wrong, a change is before the next run's, and known to it."""

@@ -13,6 +13,7 @@ def names(home: Home) -> set[str]:
     return set(home.warehouse.table("sync_accounts")["name"])
 
 
+@pytest.mark.long
 def test_a_workflow_and_netsuite_can_be_given_other_accounts(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
     """The links of the workflow are forgotten, others stay; NetSuite is read completely again."""
     links = synced.warehouse.read("select workflow, count(*) from sync_links group by all order by all")

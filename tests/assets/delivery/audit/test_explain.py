@@ -129,6 +129,7 @@ def test_an_explanation_before_the_first_run_is_empty(precoro: WorkflowRunner) -
     assert (history.decided, history.attempts) == ([], [])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ahead", [timedelta(days=400), timedelta(days=-400)])
 def test_an_explanation_of_the_past_follows_the_ledger_after_a_clock_jump(
     precoro: WorkflowRunner, ahead: timedelta

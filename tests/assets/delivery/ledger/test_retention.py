@@ -118,6 +118,7 @@ def test_a_halt_that_was_not_accepted_is_kept(precoro: WorkflowRunner) -> None:
     assert precoro.table("sync_runs").filter(state="halted")["run_id"].to_list() == ["run 2"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "later",
     [

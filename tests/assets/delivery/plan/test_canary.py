@@ -118,6 +118,7 @@ def test_a_part_that_shows_what_was_sent_accepts_nothing(truncating: WorkflowRun
         assert not is_proven_by_full_run(con, "flow", truncating.spec.version)
 
 
+@pytest.mark.long
 def test_some_fields_of_all_records_accept_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """The addresses say nothing about the names, although each record was sent."""
     truncating.stage(*many("C {}", 7)).run()

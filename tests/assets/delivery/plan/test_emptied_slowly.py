@@ -130,6 +130,7 @@ def test_what_a_person_applied_was_accepted(small: WorkflowRunner) -> None:
     assert lose(small, 3 * A_FEW + 2, "fourth") == ["emptied_slowly"]
 
 
+@pytest.mark.long
 def test_a_part_that_a_person_applied_accepts_nothing_else(small: WorkflowRunner) -> None:
     """The person looked at one record; the others still wait."""
     lose(small, A_FEW, "first")

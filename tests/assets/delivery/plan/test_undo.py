@@ -552,6 +552,7 @@ def test_an_undo_can_be_undone(suiteprojects: WorkflowRunner, sandbox: Sandbox) 
     assert records(sandbox) == done
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [{"company_name": "New"}, {"is_inactive": True}])
 def test_an_undo_of_an_undo_holds_nothing(
     suiteprojects: WorkflowRunner, sandbox: Sandbox, change: dict[str, Any]

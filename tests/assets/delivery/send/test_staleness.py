@@ -310,6 +310,7 @@ def test_an_edit_of_a_value_without_a_hash_is_drift(
     assert [each["code"] for each in sandbox.precoro.options() if each["external_id"]] == ["C1"]
 
 
+@pytest.mark.long
 def test_a_new_field_that_was_left_out_is_no_edit(precoro: WorkflowRunner) -> None:
     """No write left its value in the target; it has the one that the plan read."""
     precoro.spec = one_source(canary=[])
