@@ -41,11 +41,22 @@ def held_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
     """Create a private folder, and return it with the handle that holds it until it is closed."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        with suppress(FileNotFoundError, BlockingIOError):  # another process took it for abandoned before it was held
-            handle = _held(path)
-            if path.exists():
+        with suppress(FileNotFoundError):  # another process took it for abandoned before it was held
+            handle = _opened(path)
+            if _is_held(handle) and path.exists():
                 return path, handle
             os.close(handle)
+
+
+def _is_held(handle: int) -> bool:
+    """Hold a folder; False if another process does, which removes it."""
+    try:
+        hold(handle)
+    except BlockingIOError:
+        return False
+    except OSError:  # network disks may lock no folders; there, what a killed process left stays
+        return True
+    return True
 
 
 def remove_abandoned(folder: Path) -> list[Path]:
@@ -81,10 +92,14 @@ def _held(path: Path) -> int:
     Raises:
         OSError: Another one holds it, it does not exist, or it is a link.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    handle = _opened(path)
     try:
         hold(handle)
     except OSError:
         os.close(handle)
         raise
     return handle
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

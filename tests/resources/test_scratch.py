@@ -1,9 +1,13 @@
 """Folders of living processes stay; those of dead ones are removed, whatever number the process had."""
 
+import errno
+import fcntl
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from resources.scratch import SCRATCH, remove_abandoned, scratch
 
@@ -35,3 +39,19 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     assert elsewhere.exists()
     assert remove_abandoned(tmp_path) == []
     assert [each.name for each in (tmp_path / SCRATCH).iterdir()] == ["link"]
+
+
+def test_a_disk_that_locks_no_folders_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS locks only what is open for writing; nothing is known to be left there, so nothing is removed."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    with scratch(tmp_path, "rows") as mine:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        assert remove_abandoned(tmp_path) == []
+        with scratch(tmp_path, "rows") as other:
+            assert remove_abandoned(tmp_path) == []
+            assert mine.exists()
+            assert other.exists()
+        assert not other.exists()
