@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from assets.delivery.errors import SyncError
+from assets.delivery.ledger.plans import A_PART
 from assets.delivery.ledger.runs import canary_halts, is_proven
 from assets.warehouse.retention import prune
 from resources.clock import utc_now
@@ -124,7 +125,7 @@ def test_a_halt_that_was_not_accepted_is_kept(precoro: WorkflowRunner) -> None:
     [
         "update sync_plans set kind = 'realtime'",
         "update sync_runs set unchanged = 0",
-        "update sync_plans set note = 'a part of it was approved'",
+        f"update sync_plans set note = '{A_PART}'",
     ],
 )
 def test_what_a_run_proves_is_kept_beside_later_ones_that_prove_nothing(precoro: WorkflowRunner, later: str) -> None:
