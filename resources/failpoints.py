@@ -29,10 +29,10 @@ FAILPOINTS = {
 }
 
 REALTIME = {
-    "hint_kept": "a change notification is stored, the sender has no response",
-    "hints_taken": "a real-time run has read its records, nothing is planned",
-    "hints_sent": "a real-time run has sent its records, the change notifications are still open",
-    "hints_done": "the change notifications of a real-time run are closed",
+    "notification_stored": "a change notification is stored, the sender has no response",
+    "notifications_read": "a real-time run has read its records, nothing is planned",
+    "notifications_sent": "a real-time run has sent its records, the change notifications are still open",
+    "notifications_closed": "the change notifications of a real-time run are closed",
 }
 
 UPGRADE = {

@@ -73,7 +73,7 @@ def refresh_records(
         with warehouse.writer() as con:
             _stage(con, {source for source, _ in pending})
             pending = (_parents(con, parent_columns, seen) | _unknown_parents(con, parent_columns, seen)) - seen
-    reach("hints_taken")
+    reach("notifications_read")
     return pl.DataFrame(sorted(seen), schema={"source": pl.String, "source_id": pl.String}, orient="row")
 
 

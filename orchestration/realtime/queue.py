@@ -81,7 +81,7 @@ class NotificationQueue:
                 " is_deleted = max(is_deleted, excluded.is_deleted)",
                 [source, record_id, int(is_deleted), now],
             )
-        reach("hint_kept")
+        reach("notification_stored")
         return True
 
     def due(self, connections: Collection[str], now: float | None = None) -> dict[str, list[Notification]]:
@@ -104,7 +104,7 @@ class NotificationQueue:
                 [(*each.key, connection, each.number) for each in done],
             )
             _delete_done(con, done, connections)
-        reach("hints_done")
+        reach("notifications_closed")
 
     def mark_failed(
         self, connection: str, failed: Sequence[Notification], connections: Collection[str], error: str, now: float

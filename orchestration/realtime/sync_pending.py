@@ -136,7 +136,7 @@ class RealtimeSync:
             outcome.results.append(WorkflowResult(workflow.name, result, time.monotonic() - began))
             if result.synced and result.synced.stop:
                 raise result.synced.stop
-        reach("hints_sent")
+        reach("notifications_sent")
 
     def _fail(self, name: str, batch: Batch, listeners: Listeners, error: BaseException, outcome: Outcome) -> None:
         if isinstance(error, PASSING):

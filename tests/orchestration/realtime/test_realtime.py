@@ -311,7 +311,7 @@ def test_an_inactive_workflow_is_not_synced(live: Live) -> None:
         "bookkeeping_open",
         *(
             pytest.param(each, marks=pytest.mark.long)
-            for each in ("hints_taken", "intents_kept", "request_served", "hints_sent")
+            for each in ("notifications_read", "intents_kept", "request_served", "notifications_sent")
         ),
     ],
 )
@@ -354,7 +354,7 @@ def test_a_run_waits_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "0.5")
     first, second = live.customers()[:2]
     live.rename(first, "The first")
-    arm("hints_sent", strike=lambda: live.rename(second, "The second"))
+    arm("notifications_sent", strike=lambda: live.rename(second, "The second"))
 
     assert live.home.run(REALTIME).success
 

@@ -206,7 +206,7 @@ def test_a_notification_is_on_disk_before_it_is_acknowledged(tmp_path: Path) -> 
     """Killed in between: NetSuite gets no response, and the record is synced all the same."""
     script = (
         "import sys; from pathlib import Path; from tests.orchestration.realtime.test_webhook import Client;"
-        " from resources.failpoints import arm; arm('hint_kept'); Client(Path(sys.argv[1])).post()"
+        " from resources.failpoints import arm; arm('notification_stored'); Client(Path(sys.argv[1])).post()"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=False, capture_output=True)
 
