@@ -12,8 +12,9 @@ from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.spec.yaml_file import Problem, WorkflowFileError, YamlFile
 
 ATTRIBUTES = "attributes"  # the key below which the file holds the workflow, as for every Dagster component
-# the keys that Dagster knows in the file of a component
-BESIDE = frozenset({"type", ATTRIBUTES, "template_vars_module", "requirements", "post_processing"})
+COMPONENT = "assets.components.SyncWorkflow"  # by this name Dagster and editors know what the file holds
+# Dagster's other keys in the file of a component (`requirements`, `post_processing` …) would have no effect here
+BESIDE = ("type", ATTRIBUTES)
 
 
 def read_workflow(path: Path) -> WorkflowSpec:
@@ -24,6 +25,8 @@ def read_workflow(path: Path) -> WorkflowSpec:
         raise WorkflowFileError(f"{path}:1: the file needs `type:` and `attributes:`; see the shipped workflows")
     if misplaced := [name for name in file.content if name not in BESIDE]:
         raise replace(file, root=()).error(((str(name),), _misplaced_text(str(name))) for name in misplaced)
+    if file.content.get("type") != COMPONENT:
+        raise replace(file, root=()).error([(("type",), f"write `type: {COMPONENT}`")])
     return file.validate(WorkflowSpec, content)
 
 
