@@ -2,15 +2,16 @@
 
 runs that ended after the last check  ->  the last outcome of every step  ->  Alert, one per root cause
 
-A failed step recovers when it succeeds in a later run of any job. What leaves nothing to correct is no failure: a
-decision that was refused, or a quota that is used up. Our own errors read `system: operation: reason` and contain
+A failed step recovers when it succeeds in a later run of any job, and a person's decision about a workflow when the
+workflow is next synced. What leaves nothing to correct is no failure: a decision that was refused, or a quota that is
+used up. Our own errors read `system: operation: reason` and contain
 neither secrets nor record contents; of other errors only the class name is reported.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -28,7 +29,7 @@ MAX_RUNS = 200  # per check
 MAX_TEXT = 300
 MAX_EVALUATIONS = 20  # of a check, in which the last one with a result is searched
 MAX_EVALUATIONS_OF_ALL = 500  # where several accounts share them
-GUARD = "guard"
+GUARD, SYNC = "guard", "sync_"
 SYSTEMS = ("netsuite", "suiteprojects", "precoro")
 
 
@@ -66,13 +67,15 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
         store.set_passed(job)
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return
-    affected = _affected(instance, run)
+    decided = _decided(instance, run)
+    affected = decided or _affected(instance, run)
     failed = _failed_steps(instance, run)
     for step, cause in _causes(failed, _failed_checks(instance, run)):
         if cause is None:  # a guard stopped a plan, which has an alert of its own
             store.set_passed(step)
-        else:
-            store.set_failed(step, run.run_id, *cause, affected)
+            continue
+        for name in [f"{SYNC}{each}" for each in decided] or [step]:
+            store.set_failed(name, run.run_id, *cause, affected)
     if not failed:
         text = "the run ended without an error: its process was killed or could not start"
         store.set_failed(job, run.run_id, "no error", text, affected)
@@ -144,7 +147,17 @@ def _affected(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     """The workflows that the run should have synced and did not."""
     planned = _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     made = _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION)
-    return sorted(name.removeprefix("sync_") for name in planned - made if name.startswith("sync_"))
+    return sorted(name.removeprefix(SYNC) for name in planned - made if name.startswith(SYNC))
+
+
+def _decided(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """The workflows that a person's decision was about: those of its settings, and on whose pages it is shown."""
+    if _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED):
+        return []  # a sync
+    ops: Any = run.run_config.get("ops") or {}
+    configured = {((op or {}).get("config") or {}).get("workflow") for op in ops.values()}
+    shown = _asset_keys(instance, run, dg.DagsterEventType.ASSET_OBSERVATION)
+    return sorted({name.removeprefix("plan_").removeprefix(SYNC) for name in shown} | (configured - {None}))
 
 
 def _asset_keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:

@@ -195,6 +195,35 @@ def test_an_alert_recovers_when_every_step_succeeded_in_any_job(desk: Desk) -> N
     assert [each.state for notice in desk.inbox.received for each in notice.entries] == ["opened", "recovered"]
 
 
+@pytest.mark.parametrize(
+    ("config", "page"),
+    [({"workflow": "customers"}, ""), ({"plan_id": "abc"}, "plan_customers"), ({}, "sync_customers")],
+)
+def test_a_decision_that_failed_recovers_when_its_workflow_is_synced(
+    desk: Desk, config: dict[str, str], page: str
+) -> None:
+    """What a plan that stopped half-way left is done by the next run; no one would repeat it for the alert's sake."""
+
+    @dg.op(config_schema=dict)
+    def send(context: dg.OpExecutionContext) -> None:
+        if page:
+            context.log_event(dg.AssetObservation(asset_key=page))
+        raise dg.Failure("precoro: update: HTTP 503", allow_retries=False)
+
+    job = dg.GraphDefinition(name="decision", node_defs=[send]).to_job()
+    run_config = {**QUIET, "ops": {"send": {"config": config}}}
+    job.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=run_config)
+    failed = desk.check()
+    desk.run("other", {"sync_projects": succeed})
+    kept = desk.check()
+    desk.run("nightly", {"sync_customers": succeed})
+
+    assert [(alert.cause, alert.affected) for alert, _ in failed.alerts.values()] == [
+        ("precoro: HTTP 503", ("customers",))
+    ]
+    assert (kept.open, desk.check().open) == (1, 0)
+
+
 def test_two_causes_in_one_run_are_two_entries_of_one_notice(desk: Desk) -> None:
     """One message shows both."""
     steps = {
