@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.delivery.errors import StuckError
 from resources.errors import IntegrationError, QuotaExhaustedError, TransientError, UnreachableError
 from resources.sqlite_file import DamagedFileError
 from resources.warehouse.warehouse import WarehouseError
@@ -52,9 +53,10 @@ def refusals(*errors: type[Exception]) -> Iterator[None]:
     """Convert errors that refuse a person's decision to failures without retries, and others as `dagster_failure` does.
 
     Who decided reads the text at once, and decides otherwise or not at all: nothing is left for an operator to correct.
+    After an hour of waiting no one reads it, and the run that it waited for may be stuck.
     """
     try:
-        with dagster_failure():
+        with dagster_failure(StuckError):
             yield
     except errors as error:
         raise dg.Failure(str(error), metadata={EXPECTED: "the decision was refused"}, allow_retries=False) from error

@@ -3,8 +3,9 @@
 inner transport  ->  BoundedTransport  ->  a whole response, or AnswerLimitError
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
+from typing import cast
 
 import httpx
 
@@ -37,8 +38,9 @@ class BoundedTransport(httpx.BaseTransport):
         received = self._inner.handle_request(request)
         try:
             _check_coding(received, request)
-            decoded = httpx.Response(received.status_code, headers=received.headers, stream=received.stream)
-            content = b"".join(self._within_limits(decoded.iter_bytes(), request, began))
+            arriving = _Arriving(self._in_time(cast("Iterable[bytes]", received.stream), request, began))
+            decoded = httpx.Response(received.status_code, headers=received.headers, stream=arriving)
+            content = b"".join(self._within_size(decoded.iter_bytes(), request))
         finally:
             received.close()
         headers = [each for each in received.headers.raw if each[0].lower().decode("latin-1") not in _OF_THE_WIRE]
@@ -46,13 +48,18 @@ class BoundedTransport(httpx.BaseTransport):
             received.status_code, headers=headers, content=content, request=request, extensions=received.extensions
         )
 
-    def _within_limits(self, parts: Iterator[bytes], request: httpx.Request, began: float) -> Iterator[bytes]:
+    def _within_size(self, parts: Iterator[bytes], request: httpx.Request) -> Iterator[bytes]:
         size = 0
         for part in parts:
             size += len(part)
             if size > self._max_bytes:
                 text = f"the response is larger than {self._max_bytes >> 20} MB"
                 raise AnswerLimitError(text, request=request)
+            yield part
+
+    def _in_time(self, parts: Iterable[bytes], request: httpx.Request, began: float) -> Iterator[bytes]:
+        """Yield what arrives, before it is decompressed, which may yield nothing for ever."""
+        for part in parts:
             if self._now() - began > self._max_seconds:
                 text = f"the response is not complete after {self._max_seconds:.0f} s"
                 raise AnswerLimitError(text, request=request)
@@ -61,6 +68,16 @@ class BoundedTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connection pool."""
         self._inner.close()
+
+
+class _Arriving(httpx.SyncByteStream):
+    """A body, part by part."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
 
 
 def _check_coding(received: httpx.Response, request: httpx.Request) -> None:

@@ -16,6 +16,8 @@ import orjson
 from resources.plain_numbers import plain_number
 
 REPLACEMENT = "\ufffd"
+TOO_DEEP = "nested too deeply"
+MAX_DIGITS = 4000  # of a whole number: Python converts no longer ones
 EXACT = 2.0**53  # below it, floats hold every whole number
 _NO_TEXT = re.compile("[\ud800-\udfff\x00]")
 _NO_FRACTION = re.compile(r"\.0*$")  # ids are whole numbers, whatever a service's JSON library makes of them
@@ -25,9 +27,12 @@ def load_json(body: bytes) -> Any:
     """Parse a body; a number that a float may not hold exactly is its text; ValueError if it is not JSON."""
     try:
         value = orjson.loads(body)
+        is_exact = not _may_be_rounded(value)
     except orjson.JSONDecodeError:
         return load_exactly(body)
-    return load_exactly(body) if _may_be_rounded(value) else value
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+    return value if is_exact else load_exactly(body)
 
 
 def load_exactly(body: bytes) -> Any:
@@ -38,9 +43,13 @@ def load_exactly(body: bytes) -> Any:
     """
     text = body.decode("utf-8-sig", "surrogateescape")
     try:
-        return json.loads(text, parse_float=_exact_text, strict=False)
+        return json.loads(text, parse_float=_exact_text, parse_int=_whole, strict=False)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError(TOO_DEEP) from error
+
+
+def _whole(number: str) -> int | str:
+    return int(number) if len(number) <= MAX_DIGITS else number
 
 
 def _exact_text(number: str) -> str:
@@ -61,12 +70,19 @@ def is_text(text: str) -> bool:
 
 
 def repaired(value: Any) -> Any:
-    """Return a value with U+FFFD in place of invalid characters, in names as well."""
+    """Return a value with U+FFFD in place of invalid characters, in names as well; ValueError if it is too deep."""
+    try:
+        return _repaired(value)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+
+
+def _repaired(value: Any) -> Any:
     if isinstance(value, str):
         return value if is_text(value) else _NO_TEXT.sub(REPLACEMENT, value)
     if isinstance(value, dict):
-        return {repaired(name): repaired(each) for name, each in value.items()}
-    return [repaired(each) for each in value] if isinstance(value, list) else value
+        return {_repaired(name): _repaired(each) for name, each in value.items()}
+    return [_repaired(each) for each in value] if isinstance(value, list) else value
 
 
 def named(places: Iterable[tuple[str, str]], limit: int = 10) -> str:

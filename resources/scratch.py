@@ -43,18 +43,18 @@ def held_folder(parent: Path, prefix: str = "") -> tuple[Path, int]:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with suppress(FileNotFoundError):  # another process took it for abandoned before it was held
             handle = _opened(path)
-            if _is_held(handle) and path.exists():
+            if _is_ours(handle) and path.exists():
                 return path, handle
             os.close(handle)
 
 
-def _is_held(handle: int) -> bool:
-    """Hold a folder; False if another process does, which removes it."""
+def _is_ours(handle: int) -> bool:
+    """Hold a folder, and return whether it is ours; False if another process holds it, which removes it."""
     try:
         hold(handle)
     except BlockingIOError:
         return False
-    except OSError:  # network disks may lock no folders; there, what a killed process left stays
+    except OSError:  # network disks may lock no folders; there, only its age says that a process left it
         return True
     return True
 
@@ -79,6 +79,17 @@ def remove_left(parent: Path, pattern: str = "*") -> list[Path]:
             finally:
                 os.close(handle)
     return removed
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a folder or file, as far as its disk knows."""
+    try:
+        os.close(_held(path))
+    except BlockingIOError:
+        return True
+    except OSError:  # gone, a link, or on a disk that locks no folders
+        return False
+    return False
 
 
 def hold(handle: int) -> None:

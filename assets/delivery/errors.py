@@ -9,8 +9,16 @@ class PlanError(SyncError):
     """The plan cannot be made or sent; the text says why and what to do."""
 
 
+class NothingToUndoError(SyncError):
+    """A run wrote nothing of what was to be undone; another workflow of it may have."""
+
+
 class OccupiedError(SyncError):
     """Another run is writing to the target; the same call succeeds after it."""
+
+
+class StuckError(SyncError):
+    """Another run has been at work for an hour, and is perhaps stuck; the text says with what."""
 
 
 class MappingError(Exception):

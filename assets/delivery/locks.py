@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from assets.delivery.errors import SyncError
+from assets.delivery.errors import StuckError
 from resources.warehouse.warehouse import Warehouse
 
 LOCK_TIMEOUT_S = 3600.0
 
 
 def writer_lock(warehouse: Warehouse, connection: str) -> AbstractContextManager[None]:
-    """Hold the only right to write to a connection; SyncError if another run has held it for an hour."""
+    """Hold the only right to write to a connection; StuckError if another run has held it for an hour."""
     return _lock(warehouse, connection, "writing to")
 
 
@@ -18,7 +18,7 @@ def builder_lock(warehouse: Warehouse, table: str) -> AbstractContextManager[Non
     """Hold the only right to build a table, from before its inputs are read: the latest inputs are written last.
 
     Raises:
-        SyncError: Another run has held it for an hour.
+        StuckError: Another run has held it for an hour.
     """
     return _lock(warehouse, table, "building")
 
@@ -34,7 +34,7 @@ def try_writer_lock(warehouse: Warehouse, connection: str, wait_s: float = 0.0) 
 def _lock(warehouse: Warehouse, name: str, doing: str) -> Iterator[None]:
     with ExitStack() as stack:
         if not _acquired(stack, warehouse, name, LOCK_TIMEOUT_S):
-            raise SyncError(
+            raise StuckError(
                 f"another run has been {doing} {name} for over an hour; check whether it is stuck, then retry"
             )
         yield

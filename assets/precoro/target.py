@@ -31,6 +31,7 @@ from resources.account import Account
 from resources.errors import BusyError, RateLimitedError, RecordRejectedError, RequestRejectedError, TransientError
 from resources.http_failures import BUSY, ONE_RECORD, USUAL
 from resources.precoro.client import PrecoroClient
+from resources.precoro.errors import PAGE
 from resources.precoro.records import CustomField, Option, candidates
 
 # a listing is reused for as long as the service rejects the same GET: precoro.md §3
@@ -153,7 +154,9 @@ class OptionTarget:
                     raise
                 unread.add(target_id)
             except RequestRejectedError as error:
-                if error.code not in GONE:
+                if error.code == PAGE:  # if it counted as deleted, it would be created again
+                    unread.add(target_id)
+                elif error.code not in GONE:
                     raise
         for option in existing:
             self._state.record_write(option, None)

@@ -24,10 +24,10 @@ from assets.suiteprojects.encode import UnsendableError, Values, encode, values_
 from assets.suiteprojects.hierarchies.memberships import LIST_FIELD, Memberships, hierarchy_fields
 from assets.suiteprojects.record_types import ACTIVE_FIELD, KEY_FIELD, KINDS, RecordKind
 from resources.account import Account
-from resources.errors import IntegrationError, RecordRejectedError, RequestRejectedError
+from resources.errors import IntegrationError, RequestRejectedError
 from resources.suiteprojects.client import PAGE, SuiteProjectsClient
 from resources.suiteprojects.dictionary import CURRENCY
-from resources.suiteprojects.errors import SYSTEM
+from resources.suiteprojects.errors import SYSTEM, ReadRejectedError
 from resources.suiteprojects.paging import read_command
 from resources.suiteprojects.xml import Element, Record
 
@@ -129,7 +129,7 @@ class SuiteProjectsTarget(Target):
         """The codes of the account's currencies; empty if it shows none to this user: they are not known then."""
         try:
             rows = list(self._client.read_all(CURRENCY.name, [CURRENCY_CODE]))
-        except (RecordRejectedError, RequestRejectedError):
+        except ReadRejectedError:
             return frozenset()
         return frozenset(code for row in rows if (code := row.get(CURRENCY_CODE)))
 

@@ -30,6 +30,11 @@ NO_NAMES = "select '' as source, '' as source_id, '' as number, '' as name limit
 NAME_PARTS = ("first_name", "last_name", "is_person")  # columns that a table may lack
 
 
+def plain_text(value: str) -> str:
+    """Return SQL for a text, itself SQL, as people type it: small, without accents, and several spaces as one."""
+    return rf"trim(regexp_replace(lower(strip_accents(coalesce({value}, ''))), '[\s\pZ]+', ' ', 'g'))"
+
+
 def named_records(con: duckdb.DuckDBPyConnection) -> str:
     """Return a query for source, source_id, number and name of every record that was read."""
     tables = sorted(each for each in tables_of(con) if each.startswith(PREFIX))

@@ -2,10 +2,10 @@
 
 runs that ended after the last check  ->  the last outcome of every step  ->  Alert, one per root cause
 
-A failed step recovers when it succeeds in a later run of any job, and a person's decision about a workflow when the
-workflow is next synced. What leaves nothing to correct is no failure: a decision that was refused, or a quota that is
-used up. Our own errors read `system: operation: reason` and contain
-neither secrets nor record contents; of other errors only the class name is reported.
+A failed step recovers when it succeeds in a later run of any job, and a person's decision about a workflow, or a run
+that was killed, when its workflows are next synced. What leaves nothing to correct is no failure: a decision that was
+refused, or a quota that is used up. Our own errors read `system: operation: reason` and contain neither secrets nor
+record contents; of other errors only the class name is reported.
 """
 
 import re
@@ -65,8 +65,11 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
         store.set_passed(name)  # one of several assets of a step
     if run.status is dg.DagsterRunStatus.SUCCESS:
         store.set_passed(job)
-    if run.status is not dg.DagsterRunStatus.FAILURE:
-        return
+    if run.status is dg.DagsterRunStatus.FAILURE:
+        _record_failure(instance, store, run, job)
+
+
+def _record_failure(instance: dg.DagsterInstance, store: AlertStore, run: dg.DagsterRun, job: str) -> None:
     decided = _decided(instance, run)
     affected = decided or _affected(instance, run)
     failed = _failed_steps(instance, run)
@@ -78,7 +81,8 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
             store.set_failed(name, run.run_id, *cause, affected)
     if not failed:
         text = "the run ended without an error: its process was killed or could not start"
-        store.set_failed(job, run.run_id, "no error", text, affected)
+        for name in [f"{SYNC}{each}" for each in affected] or [job]:
+            store.set_failed(name, run.run_id, "no error", text, [name.removeprefix(SYNC)] if affected else [])
 
 
 def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str, dg.DagsterEvent]]:
@@ -155,9 +159,10 @@ def _decided(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     if _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED):
         return []  # a sync
     ops: Any = run.run_config.get("ops") or {}
-    configured = {((op or {}).get("config") or {}).get("workflow") for op in ops.values()}
+    configs = [(op or {}).get("config") or {} for op in ops.values()]
+    configured = {str(each["workflow"]) for each in configs if each.get("workflow")}
     shown = _asset_keys(instance, run, dg.DagsterEventType.ASSET_OBSERVATION)
-    return sorted({name.removeprefix("plan_").removeprefix(SYNC) for name in shown} | (configured - {None}))
+    return sorted({name.removeprefix("plan_").removeprefix(SYNC) for name in shown} | configured)
 
 
 def _asset_keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:

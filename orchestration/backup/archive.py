@@ -69,11 +69,11 @@ def write_archive(file: Path, manifest: Manifest, folder: Path, *, replace: bool
                         _add(archive, each.path, content, each.size)
             output.flush()
             os.fsync(output.fileno())
-        reach("backup_written")
-        if replace:
-            partial.replace(file)
-        else:
-            os.link(partial, file)  # unlike a rename, it fails if there is one
+            reach("backup_written")
+            if replace:
+                partial.replace(file)
+            else:
+                os.link(partial, file)  # unlike a rename, it fails if there is one
         fsync(file.parent)
     except FileExistsError:
         raise BackupError(f"{file} exists; give another name, or --force to replace it") from None

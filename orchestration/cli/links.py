@@ -129,7 +129,8 @@ def link(record: str, target: str, *, workflow: str = "", reason: str = "") -> i
     linked_to = "a new record" if manual_link.target_id is None else f"record {manual_link.target_id}"
     print_wrapped(
         f"{found.source} {found.source_id} is linked to {linked_to} of {chosen.spec.target}; the next run of"
-        f" {chosen.name} follows the link. `millpond unlink {found.source_id} --workflow {chosen.name}` removes it"
+        f" {chosen.name} follows the link. `millpond unlink {found.source}:{found.source_id} --workflow {chosen.name}`"
+        " removes it"
     )
     return 0
 

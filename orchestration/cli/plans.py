@@ -4,13 +4,13 @@ import uuid
 from pathlib import Path
 
 from assets.delivery.audit.plan_review import review_plan
-from assets.delivery.errors import SyncError
+from assets.delivery.errors import NothingToUndoError, SyncError
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.send.apply import SyncResult
 from assets.result_texts import counted
 from orchestration.authorization import require_approver
-from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE
+from orchestration.cli.exit_codes import CLEAN, FAILED, HELD_BACK, USAGE, worst
 from orchestration.cli.facts import with_json
 from orchestration.cli.output import paged, print_problems, print_wrapped
 from orchestration.cli.plan_output import print_reviews, write_files
@@ -109,9 +109,10 @@ def undo(
             made, problems = undo_run(connections, run, record, where, require_approver(), reason)
         except SyncError as error:
             made, problems = [], [error]
+        failed = [each for each in problems if not isinstance(each, NothingToUndoError)]
+        print_problems([str(each) for each in (failed if made else problems)])
         if not made:
-            print_problems([str(each) for each in problems])
-            return USAGE
+            return FAILED if any(isinstance(each, IntegrationError) for each in failed) else USAGE
         workflows = connections.workflows
         plans = {name: undone.plan_id for name, undone in made}
         # a plan that reverts a run has rows of that run only, so that each is reviewed for itself
@@ -121,12 +122,14 @@ def undo(
         ]
         reviews = [each for each in found if each]
         with paged():
-            for problem in problems:  # a record or field of one workflow may be unknown to the others
-                print_wrapped(str(problem))
+            for problem in problems:
+                if problem not in failed:
+                    print_wrapped(str(problem))
             print_reviews(reviews, limit=limit)
             for _, undone in made:
                 if undone.conflicts:
                     print_wrapped(f"{counted(undone.conflicts, 'records')} with later changes would be left unchanged")
                 print_wrapped(f"`millpond apply {undone.plan_id}` sends it")
         write_files(reviews, html, csv)
-    return HELD_BACK if any(undone.conflicts for _, undone in made) else CLEAN
+    conflicts = any(undone.conflicts for _, undone in made)
+    return worst(FAILED if failed else CLEAN, HELD_BACK if conflicts else CLEAN)

@@ -23,7 +23,8 @@ def find_record(warehouse: Warehouse, text: str) -> Record:
     if alike:
         print_choices(alike)
     if found:
-        raise SyncError(f"{text} matches several records; use the NetSuite id")
+        first = f"{found[0].source}:{found[0].source_id}"
+        raise SyncError(f"{text} matches several records; use the NetSuite id, or, as in {first}, both kind and id")
     fix = "check it, or run the workflow, which reads newer records"
     raise SyncError(f"no record has the NetSuite id, number or name {text!r}, as of the last run; {fix}")
 

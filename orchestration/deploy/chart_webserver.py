@@ -12,13 +12,15 @@ from orchestration.web.webserver import serve
 
 
 def options(tokens: Sequence[str]) -> Namespace:
-    """Return host, port, workspace and read_only; the storage's own settings and the log level have no effect here."""
+    """Return host, port, workspace and read_only; settings of the storage and of the log have no effect here."""
     parser = ArgumentParser(prog="dagster-webserver", add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--host", default="0.0.0.0")  # noqa: S104 - in a pod; the sign-in is in front
     parser.add_argument("-p", "--port", type=int, required=True)
     parser.add_argument("-w", "--workspace", type=Path, required=True)
     parser.add_argument("--read-only", action="store_true")
-    for ignored in ("--db-statement-timeout", "--db-pool-recycle", "--db-pool-max-overflow", "--log-level"):
+    for ignored in (
+        "--db-statement-timeout", "--db-pool-recycle", "--db-pool-max-overflow", "--log-level", "--log-format",
+    ):  # fmt: skip
         parser.add_argument(ignored)
     return parser.parse_args(tokens)
 

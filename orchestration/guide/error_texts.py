@@ -29,12 +29,17 @@ FIXES: Final[Mapping[str, Mapping[str, str]]] = {
         "UnknownColumnError": "Give the role access to the field, or remove it from the workflow file.",
         "NotReadError": "Solve the error of the record type that the text names; this one follows.",
     },
+    "SuiteProjects Pro": {
+        "ReadRejectedError": "Correct what the text names; the table below has the statuses of the sign-in.",
+    },
     "Workflow files and plans": {
         "WorkflowFileError": "Correct the line that the text names; `millpond validate` checks all files.",
         "MappingError": "Correct the row that the text names, or run the workflow that makes the table.",
         "SyncError": "Do what the text says; nothing was sent.",
         "PlanError": "Make a new plan: `millpond plan`.",
+        "NothingToUndoError": "Choose another run or record; `millpond explain RECORD` names the runs that wrote it.",
         "OccupiedError": "Nothing for change notifications, which are tried again; otherwise repeat it after that run.",
+        "StuckError": "Look at the run that the text is about; end it if it is stuck, then repeat what waited for it.",
         "NothingHeldError": "Run or plan the workflows first; `millpond explain RECORD` says what they decided.",
         "ShadowedError": "End shadow mode once the other connector is off; see [Shadow mode](../shadow.md).",
         "SelectionError": "Correct the ids; `millpond candidates WORKFLOW --all` says why a record cannot be imported.",

@@ -14,6 +14,7 @@ from assets.delivery.ledger import plans
 from assets.warehouse.run_report.page import REPORTS
 from orchestration.maintenance.counted_from import counted_from
 from resources.clock import Clock, steady, utc_now
+from resources.scratch import is_held
 from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
 from resources.warehouse.warehouse import Warehouse
 
@@ -92,7 +93,8 @@ def delete_files(warehouse: Warehouse, now: datetime, keep_reports: timedelta) -
     """Delete old reports, and files of killed processes beside the warehouse; days are counted back from `now`."""
     reports = list(_older(warehouse.folder, f"{REPORTS}/*.html", now - keep_reports))
     before = now - timedelta(hours=LEFTOVER_HOURS)
-    leftovers = [path for pattern in SCRATCH for path in _older(warehouse.folder, pattern, before)]
+    old = (path for pattern in SCRATCH for path in _older(warehouse.folder, pattern, before))
+    leftovers = [path for path in old if not is_held(path)]  # a process may run for days, such as the console's
     for path in (*reports, *leftovers):
         _delete(path)
     return {"reports": len(reports), "leftovers": len(leftovers)}

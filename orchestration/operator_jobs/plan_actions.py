@@ -87,7 +87,10 @@ def _decision(
 def undo_run(
     connections: Connections, run: str, records: Sequence[str], where: str, approver: str, reason: str = ""
 ) -> tuple[list[tuple[str, PlannedUndo]], list[SyncError | IntegrationError]]:
-    """Make a plan per workflow that reverts what a run sent, and record who asked; return them, and the problems."""
+    """Make a plan per workflow that reverts what a run sent, and record who asked; return them, and the problems.
+
+    A `NothingToUndoError` is none if there are plans: a record or field of one workflow is unknown to the others.
+    """
     made, problems = [], list[SyncError | IntegrationError]()
     try:
         for undone_run, name in runs_to_undo(connections.warehouse, run):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from assets.delivery.errors import SyncError
+from assets.delivery.errors import NothingToUndoError, SyncError
 from assets.delivery.spec.workflow import Workflow
 from assets.failures import refusals
 from orchestration.authorization import approver_of
@@ -40,14 +40,15 @@ def undo_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg.Jo
         with refusals(SyncError):
             approver = approver_of(context.run.tags)
             made, problems = undo_run(connections, config.run, config.records, config.where, approver, config.reason)
-            if not made:
-                outage = next((each for each in problems if isinstance(each, IntegrationError)), None)
-                raise outage or SyncError("; ".join(map(str, problems)))
-        for problem in problems:  # a record or field of one workflow may be unknown to the others
-            context.log.warning(str(problem))
-        for name, undone in made:
-            text = f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}"
-            metadata = {"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts}
-            observe(context, settings, f"plan_{name}", text, metadata)
+            for problem in problems:
+                context.log.warning(str(problem))
+            for name, undone in made:
+                text = f"plan {undone.plan_id} reverts run {config.run[:8]}: {config.reason}"
+                metadata = {"plan": undone.plan_id, "workflow": name, "conflicts": undone.conflicts}
+                observe(context, settings, f"plan_{name}", text, metadata)
+            failed = [each for each in problems if not (made and isinstance(each, NothingToUndoError))]
+            if failed:
+                outage = next((each for each in failed if isinstance(each, IntegrationError)), None)
+                raise outage or SyncError("; ".join(map(str, failed)))
 
     return job_of(undo_op, UNDO_RUN, "Plan the undo of a run; apply_plan sends the plan.", settings)

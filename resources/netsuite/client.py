@@ -24,7 +24,7 @@ from resources.errors import ContractError, CredentialsError, RequestRejectedErr
 from resources.http import HttpClient, Parsed
 from resources.netsuite.catalog import field_kind
 from resources.netsuite.concurrency import ConcurrencyLimit
-from resources.netsuite.errors import SYSTEM, PermissionRefusedError, UnexpectedError
+from resources.netsuite.errors import SYSTEM, WRONG_HOST, PermissionRefusedError, UnexpectedError
 from resources.netsuite.pages import PAGE, Page, RawPage, Row, json_object, last_ascending, parse_page, scan_page
 from resources.netsuite.shared_answers import Answer, SharedAnswers
 
@@ -91,11 +91,12 @@ class NetSuiteClient:
         answer = self._get(f"{SYSTEM_PATH}/serverTime", "read the server time")
         try:
             moment = datetime.fromisoformat(answer["serverTime"])
-        except (KeyError, TypeError, ValueError) as error:
+            utc = moment.astimezone(UTC).replace(microsecond=0)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ContractError(SYSTEM, "read the server time", "the response has no serverTime") from error
         if moment.tzinfo is None:
             raise ContractError(SYSTEM, "read the server time", "serverTime has no time zone")
-        return moment.astimezone(UTC).replace(microsecond=0)
+        return utc
 
     def governance_limits(self) -> dict[str, Any] | None:
         """Return the concurrency limits; None when the role may not read them (only an administrator may)."""
@@ -134,9 +135,16 @@ class NetSuiteClient:
 
         Returns:
             Kind by field name in lower case (`resources/netsuite/catalog.py`); None without access to the catalog.
+
+        Raises:
+            CredentialsError: NetSuite rejected the sign-in, as it may for too many calls: that says nothing of access.
         """
         try:
             answer = self._get(f"{CATALOG_PATH}/{record}", "read the fields", accept="application/schema+json")
+        except CredentialsError as error:
+            if _is_of_sign_in(error) and error.code != WRONG_HOST:
+                raise
+            return None
         except NO_ANSWER:
             return None
         fields = answer.get("properties")

@@ -19,6 +19,7 @@ from resources.netsuite.sign_in_errors import FIX, cause_of, host_hint
 from resources.scalars import as_text
 
 SYSTEM = "netsuite"
+WRONG_HOST = "wrong_host"  # code of an answer that is not NetSuite's
 DETAIL_LENGTH = 300
 _UNKNOWN_COLUMN = re.compile(
     r"Unknown identifier '(?P<column>[^']+)'|Field '(?P<field>[^']+)' for record(?: '(?P<record>[^']+)')?",
@@ -101,7 +102,7 @@ def error_of(response: httpx.Response, now: datetime) -> IntegrationError | None
     if temporary or (response.status_code in _BY_STATUS and not code) or response.status_code in BUSY:
         return temporary
     if fix := _language_fix(code, detail) or ("" if code else host_hint(response)):
-        return CredentialsError(SYSTEM, operation, f"{reason}: {fix}", code=code or "wrong_host")
+        return CredentialsError(SYSTEM, operation, f"{reason}: {fix}", code=code or WRONG_HOST)
     return _final_rejection(response.status_code, operation, code, detail, reason)
 
 

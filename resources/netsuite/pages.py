@@ -22,14 +22,14 @@ from typing import Any
 import orjson
 
 from resources.errors import ContractError
-from resources.json_body import is_text, load_exactly, repaired
+from resources.json_body import REPLACEMENT, is_text, load_exactly, repaired
 from resources.scalars import as_flag, as_whole
 
 PAGE = 1000  # rows; NetSuite's maximum
 LAST_ROW_BYTES = 65_536  # at the end of a page, searched for the last key
 ENVELOPE_BYTES = 4096  # within which the rows must begin
 _ITEMS = re.compile(rb'"items"\s*:\s*\[')
-_WHOLE = re.compile(rb"-?\d+")
+_WHOLE = re.compile(rb"-?\d{1,18}")
 _LINKS = b'"links":[]'  # one in each row; inside a text its quotation marks would be escaped
 
 _NUL = b"\\u0000"
@@ -256,7 +256,10 @@ def _text(value: Any) -> str:
         return "T" if value else "F"
     if isinstance(value, int | float):
         return str(value)
-    return orjson.dumps(repaired(value)).decode()
+    try:
+        return orjson.dumps(repaired(value)).decode()
+    except (ValueError, orjson.JSONEncodeError):  # nested too deeply
+        return REPLACEMENT
 
 
 def int_key(row: Row, key: str) -> int:

@@ -15,6 +15,7 @@ from resources.clock import Clock
 from resources.errors import AnswerLostError, ContractError, RequestRejectedError
 from resources.http import HttpClient
 from resources.json_body import load_json, repaired
+from resources.precoro.errors import PAGE
 from resources.precoro.field_cache import FieldCache
 from resources.precoro.pages import PER_PAGE, read_all
 from resources.precoro.records import CustomField, Option, custom_field, options_of, written_option
@@ -99,7 +100,7 @@ class PrecoroClient:
         try:
             records = self._list(f"/itemcustomfields/{field_id}/options", operation)
         except RequestRejectedError as error:
-            if error.code not in {"404", "405"}:
+            if error.code not in {"404", "405", PAGE}:
                 raise
             # precoro.md §7.7: only one client uses this path; the field itself contains its options too
             body = self._get(f"/itemcustomfields/{field_id}", operation)

@@ -36,6 +36,8 @@ FIELDS = ("field", "propertyPath", "property")
 # a timestamp in full seconds may be up to one second too early
 ROUNDING_S = 1.0
 MAX_WAIT_S = 3700.0  # a longer one means the limit of a day
+YEAR_S = 366 * 86_400.0  # no limit lasts longer
+PAGE = "page"  # code of a 404 or 410 that is a page for people: it may be that of a proxy, and says nothing of a record
 
 
 class ErrorTranslator:
@@ -64,6 +66,9 @@ class ErrorTranslator:
         if status in {401, 403}:
             words = f" ({text})" if text else ""
             return CredentialsError("precoro", operation, f"HTTP {status}{words}: {self._fix}", code=str(status))
+        if status in {404, 410} and response.headers.get("content-type", "").lower().startswith("text/html"):
+            reason = f"{reason}: {response.request.url.host} answered with a page, as a proxy does"
+            return RequestRejectedError("precoro", operation, reason, code=PAGE)
         rejected = RecordRejectedError if status in ONE_RECORD else RequestRejectedError
         return rejected("precoro", operation, reason, code=str(status))
 
@@ -77,7 +82,7 @@ class ErrorTranslator:
             seconds = retry_after_s(response, self._clock.now())
         if "daily" in kind.lower() or (seconds or 0.0) > MAX_WAIT_S:
             until = f"; continues at {timestamp}" if timestamp else ""
-            moment = None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+            moment = None if seconds is None else self._clock.now() + timedelta(seconds=min(seconds, YEAR_S))
             return QuotaExhaustedError("precoro", operation, f"HTTP 429: {kind}{until}", until=moment)
         return RateLimitedError("precoro", operation, f"HTTP 429: {kind}", retry_after_s=seconds)
 

@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     LOCKED_423 = "locked_423"  # not processed, HTTP 423: what it writes is in use
     REFUSED_451 = "refused_451"  # not processed, HTTP 451: a firewall refuses its text
     REFUSED_401 = "refused_401"  # not processed, HTTP 401: the key or token is not accepted
+    PAGE_404 = "page_404"  # not processed, HTTP 404 with the page of a proxy
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Faults:
 
 
 OF_ONE_RECORD = frozenset({FaultKind.LOCKED_423, FaultKind.REFUSED_451})
-OUTAGES = tuple(kind for kind in FaultKind if kind not in {*OF_ONE_RECORD, FaultKind.REFUSED_401})
+OUTAGES = tuple(kind for kind in FaultKind if kind not in {*OF_ONE_RECORD, FaultKind.REFUSED_401, FaultKind.PAGE_404})
 
 
 class FaultInjector:
@@ -112,9 +113,9 @@ def _quote(request: Request) -> str:
     return f"{request.method} {request.url}\n{head}\n\n{request.body.decode('utf-8', 'replace')}"
 
 
-def _maintenance_page(request: Request) -> Response:
+def _maintenance_page(request: Request, status: int = 200) -> Response:
     page = f"<!DOCTYPE html><html><body><h1>Down for maintenance</h1><pre>{escape(_quote(request))}</pre></body></html>"
-    return Response(200, page.encode(), {"Content-Type": "text/html"})
+    return Response(status, page.encode(), {"Content-Type": "text/html"})
 
 
 def _internal_error(request: Request) -> Response:
@@ -127,6 +128,7 @@ _NOT_PROCESSED: dict[FaultKind | None, Callable[[Request], Response]] = {
     FaultKind.EMPTY: lambda _: Response(200, b"", {"Content-Type": "application/json"}),
     FaultKind.LOCKED_423: lambda request: Response(423, _quote(request).encode(), {"Content-Type": "text/plain"}),
     FaultKind.REFUSED_451: lambda request: Response(451, _quote(request).encode(), {"Content-Type": "text/html"}),
+    FaultKind.PAGE_404: lambda request: _maintenance_page(request, 404),
     FaultKind.REFUSED_401: lambda request: Response(401, _quote(request).encode(), {"Content-Type": "text/html"}),
 }
 _PROCESSED: dict[FaultKind | None, Callable[[Response, Request], Response]] = {

@@ -25,6 +25,7 @@ from resources.errors import (
     TransientError,
 )
 from resources.http import HttpClient
+from resources.http_pool import UNSENDABLE
 from resources.scalars import as_whole
 from resources.suiteprojects.auth import SignIn
 from resources.suiteprojects.blanks import Blanks
@@ -35,6 +36,7 @@ from resources.suiteprojects.errors import (
     SYSTEM,
     TOO_MUCH,
     UNKNOWN_ERROR,
+    ReadRejectedError,
     status_error,
 )
 from resources.suiteprojects.paging import MAX_PAGES, UP, PagedRead, read_command
@@ -144,7 +146,10 @@ class SuiteProjectsClient:
     def _send(self, commands: Sequence[Element]) -> list[Element]:
         operation = summary(commands)
         writes = any(each.tag in WRITES for each in commands)
-        body = request(self._namespace, self._key, self._sign_in.login(), commands)
+        try:
+            body = request(self._namespace, self._key, self._sign_in.login(), commands)
+        except ValueError:  # XML cannot represent a character of it; nothing was sent
+            raise CredentialsError(SYSTEM, operation, UNSENDABLE) from None
         headers = {"Content-Type": "application/xml"}
         try:
             response = self._http.send(
@@ -216,10 +221,14 @@ class SuiteProjectsClient:
         self._asks_highest = paged.asks_highest  # not after an error: that Read may be rejected in any case
 
     def deleted_ids(self, type_name: str) -> set[str]:
-        """Return the ids of the deleted records of a type; none if the service does not list them."""
+        """Return the ids of the deleted records of a type; none if the service answers that it does not list them.
+
+        Raises:
+            IntegrationError: There was no answer, such as after a rejected sign-in.
+        """
         try:
             return {str(row["id"]) for row in self.read_all(type_name, [], deleted=True)}
-        except (RecordRejectedError, RequestRejectedError):
+        except ReadRejectedError:
             return set()
 
     def read_many(self, reads: Sequence[Element], *, fresh: bool = False, quota: bool = False) -> list[list[Record]]:

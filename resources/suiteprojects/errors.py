@@ -5,6 +5,7 @@ the service's own text.
 """
 
 from resources.errors import CredentialsError, IntegrationError, RateLimitedError, RequestRejectedError, TransientError
+from resources.suiteprojects.tokens import LOGIN
 
 SYSTEM = "suiteprojects"
 OK = 0
@@ -17,10 +18,12 @@ BAD_SESSION = frozenset({2, 9})  # not logged in; session or token invalid or ex
 TOO_MANY_ROWS = frozenset({"605", "854"})  # an account may allow pages of fewer than 1000 (suiteprojects_api.md §1.3)
 TOO_MUCH = frozenset({"854", "855"})  # an account may limit what one request reads; RateLimit may count as well
 
+_TOKEN = f"renew SUITEPROJECTS_ACCESS_TOKEN, or {LOGIN}"
+
 # by status; other statuses of the 4xx and 5xx families get a general text
 FIXES = {
-    2: "not logged in: check SUITEPROJECTS_ACCESS_TOKEN",
-    9: "access token invalid or expired: renew SUITEPROJECTS_ACCESS_TOKEN",
+    2: f"not logged in: {_TOKEN}",
+    9: f"access token invalid or expired: {_TOKEN}",
     401: "no such sign-in: correct SUITEPROJECTS_COMPANY, SUITEPROJECTS_USER and SUITEPROJECTS_PASSWORD",
     403: "company is missing: set SUITEPROJECTS_COMPANY",
     404: "user is missing: set SUITEPROJECTS_USER",
@@ -40,6 +43,15 @@ FIXES = {
     505: "API key and namespace do not belong together: correct SUITEPROJECTS_KEY or SUITEPROJECTS_NAMESPACE",
     506: "API key is disabled: ask Oracle for another one",
 }
+# in the sign-in's family, and about what was asked (suiteprojects_api.md §1.7)
+NOT_ALLOWED = {
+    424: "the user may not do this: give its role the permission",
+    425: "the account lacks this feature: ask Oracle to enable it",
+}
+
+
+class ReadRejectedError(RequestRejectedError):
+    """The service accepted the sign-in and rejected one Read, by a status of its own."""
 
 
 def status_error(status: int, operation: str) -> IntegrationError:
@@ -52,7 +64,17 @@ def status_error(status: int, operation: str) -> IntegrationError:
         return TransientError(SYSTEM, operation, reason)
     if status in FIXES:
         return CredentialsError(SYSTEM, operation, f"status {status}: {FIXES[status]}", code=str(status))
+    if status in NOT_ALLOWED:
+        return RequestRejectedError(SYSTEM, operation, f"status {status}: {NOT_ALLOWED[status]}", code=str(status))
     if 400 <= status < 427 or 501 <= status < 550:  # noqa: PLR2004 - the service's own families
         reason = f"status {status}: sign-in or permission was rejected; look up the number in the account's API guide"
         return CredentialsError(SYSTEM, operation, reason, code=str(status))
     return RequestRejectedError(SYSTEM, operation, f"status {status}", code=str(status))
+
+
+def read_error(status: int, operation: str) -> IntegrationError:
+    """Return the error of a status that rejects one Read, after a sign-in that was accepted."""
+    error = status_error(status, operation)
+    if type(error) is RequestRejectedError:
+        return ReadRejectedError(SYSTEM, operation, error.reason, code=error.code)
+    return error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from resources.errors import ContractError
 from resources.suiteprojects.dictionary import RECORD_TYPES
-from resources.suiteprojects.errors import NO_ROWS, OK, SYSTEM, status_error
+from resources.suiteprojects.errors import NO_ROWS, OK, SYSTEM, read_error
 from resources.suiteprojects.xml import Element, Record, parse_xml, record_of
 
 
@@ -46,7 +46,7 @@ def check_blocks(blocks: Sequence[Element], commands: Sequence[Element]) -> None
 
 
 def records_of(block: Element, read: Element) -> list[Record]:
-    """Return the records in the block of a Read; other elements are ignored.
+    """Return the records in the block of a Read; other elements beside them are ignored.
 
     Raises:
         IntegrationError: The Read was rejected, or the block contains other records than requested.
@@ -60,7 +60,9 @@ def records_of(block: Element, read: Element) -> list[Record]:
     if status in NO_ROWS:
         return []
     if status != OK:
-        raise status_error(status, operation)
+        raise read_error(status, operation)
+    if len(block) and not children:
+        raise ContractError(SYSTEM, operation, "the response contains no records, but something else")
     if any(child.tag != type_name for child in children):
         raise ContractError(SYSTEM, operation, "the response contains other records than requested")
     size = int(read.get("limit", "").rpartition(",")[2])
@@ -75,4 +77,4 @@ def records_of(block: Element, read: Element) -> list[Record]:
 
 def is_id(text: str) -> bool:
     """Return whether a text is an id of the service: a number above 0."""
-    return text.isascii() and text.isdigit() and int(text) > 0
+    return text.isascii() and text.isdigit() and bool(text.strip("0"))

@@ -6,6 +6,7 @@ Values are flat: the city of a customer's address is `addr_city`; dates are `YYY
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from functools import lru_cache
 from html import escape
@@ -33,6 +34,7 @@ _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
 # a section of plain text, or an ampersand that begins no reference of XML, with the name of a reference of HTML
 _AMPERSAND = re.compile(r"<!\[CDATA\[.*?\]\]>|&(?!#\d+;|#[xX][\da-fA-F]+;|(?:amp|lt|gt|quot|apos);)(\w+;)?", re.DOTALL)
 _PROLOG = re.compile(r"^<\?xml[^>]*\?>")
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*\bencoding\s*=\s*["'](?!(?i:utf))([\w.:-]+)["']""")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PREFIXES = {prefix: element for element, prefix in ADDRESSES.items()}
@@ -139,8 +141,9 @@ def parse_xml(body: bytes) -> Element:
     """Return the root of a response; entities, network access and DTDs are off.
 
     One bad character does not hide a thousand records: if the body is not well-formed, it is read once more with
-    U+FFFD for what XML cannot represent, as Latin-1 if it is no UTF-8 (suiteprojects_api.md §1.1), and with ampersands
-    as text where they begin no reference, or with the character of a reference that HTML knows.
+    U+FFFD for what XML cannot represent, in the encoding that it declares, else as Latin-1 if it is no UTF-8
+    (suiteprojects_api.md §1.1), and with ampersands as text where they begin no reference, or with the character of a
+    reference that HTML knows.
 
     Raises:
         ValueError: The body is not well-formed XML.
@@ -162,12 +165,16 @@ def _parse(body: bytes) -> Element:
     return etree.fromstring(body, parser)
 
 
+def _decoded(body: bytes) -> str:
+    declared = _ENCODING.match(body)
+    with suppress(LookupError, ValueError):
+        return body.decode(declared[1].decode() if declared else "utf-8")
+    is_utf8 = _MULTIBYTE.search(body) is not None
+    return body.decode("utf-8", "replace") if is_utf8 else body.decode("latin-1")
+
+
 def _repaired(body: bytes) -> bytes:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        is_utf8 = _MULTIBYTE.search(body) is not None
-        text = body.decode("utf-8", "replace") if is_utf8 else body.decode("latin-1")
+    text = _decoded(body)
     text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_checked_reference, _AMPERSAND.sub(_known_reference, text)))
     return _PROLOG.sub("", text.strip().lstrip("\ufeff")).encode()
 

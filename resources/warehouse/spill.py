@@ -17,6 +17,7 @@ from resources.scratch import held_folder, remove_left
 from resources.warehouse.tables import literal
 
 FOLDER = ".spill"
+NONE = "none"  # is never created
 MB_PER_THREAD = 128  # each thread keeps row groups of its own in memory
 KEPT_MB = 64  # a connection that holds more is closed after its section
 _number = count(1)
@@ -44,14 +45,20 @@ def remove_abandoned_spills(folder: Path) -> None:
 
 
 def _folder(folder: Path) -> Path:
-    """Return the folder that this process holds as long as it lives, or until it has used many other warehouses."""
+    """Return the folder that this process holds as long as it lives, or until it has used many other warehouses.
+
+    On a full disk there is none: the warehouse can be read, and what has to spill fails.
+    """
     key = (os.getpid(), folder)
     own, _ = _own.get(key, (None, -1))
     if own is None or not own.exists():  # a restore moves the warehouse
         _leave(key)
-        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-        remove_abandoned_spills(folder)
-        own, _ = _own[key] = held_folder(folder / FOLDER)
+        try:
+            (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+            remove_abandoned_spills(folder)
+            own, _ = _own[key] = held_folder(folder / FOLDER)
+        except OSError:
+            return folder / FOLDER / NONE
         for other in [*_own][:-KEPT_FOLDERS]:
             _leave(other)
     return own

@@ -12,7 +12,7 @@ create table if not exists sync_watermarks (
     source_table varchar not null,  -- NetSuite's table
     watermark_at timestamp,  -- NetSuite's time before the first query, UTC
     overlap_s integer,  -- seconds that the next run reads again
-    columns_hash varchar,  -- fingerprint of the columns; a different one means a full load
+    columns_hash varchar,  -- fingerprint of the columns and of custom fields' types; a different one means a full load
     zone_offset_s integer,  -- seconds by which the session's local time was ahead of UTC; null: unknown
     began_at timestamp,  -- start of this extraction, UTC, by the warehouse's clock
     run_id varchar,  -- run that wrote the rows

@@ -43,12 +43,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=str)
 def test_a_page_reads_the_same_on_the_site(page: Path) -> None:
-    """Lists and tables begin after a blank line, inner lists by four spaces, and headings differ."""
+    """Lists and tables begin after a blank line, what is within an item by four spaces, and headings differ."""
     text = without_code(text_of(page))
     headings = re.findall(r"^#{1,6} +(.+)$", text, re.MULTILINE)
     glued = re.findall(r"^(?![-*] |\d+\. |\s|\||>|#)(.+)\n(?:[-*]|1\.) ", text, re.MULTILINE)
     tables = re.findall(r"^(?!\|)(.*\S.*)\n\|", text, re.MULTILINE)
-    inner = re.findall(r"^ {1,3}[-*] .*$", text, re.MULTILINE)
+    inner = re.findall(r"^ {1,3}[-*] .*$|(?<=\n\n) {1,3}\S.*$", text, re.MULTILINE)
+    inner += re.findall(r"^ {1,3}(?:```|~~~)\w*$", text_of(page), re.MULTILINE)
 
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
     assert (glued, tables, inner) == ([], [], [])

@@ -123,7 +123,7 @@ def test_the_ui_of_kubernetes_is_behind_the_sign_in() -> None:
     command = (
         "-h 0.0.0.0 -p 3000 -w /dagster-workspace/workspace.yaml --db-statement-timeout 15000 --db-pool-recycle 3600"
     )
-    given = options([*command.split(), "--log-level", "info", "--read-only"])
+    given = options([*command.split(), "--log-level", "info", "--log-format", "json", "--read-only"])
 
     assert (
         values["image"]["repository"]
@@ -289,16 +289,14 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
     from dagster._config import process_config, resolve_to_config_type
     from dagster_k8s import K8sRunLauncher
 
-    values = read(CHART)["runLauncher"]
-    assert values["type"] == "K8sRunLauncher"
-    given = values["config"]["k8sRunLauncher"]
+    given = read(CHART)["runLauncher"]["config"]["k8sRunLauncher"]
     pods = [read(CHART)["dagsterWebserver"], *read(CHART)["dagster-user-deployments"]["deployments"]]
     writers = [each["podSecurityContext"] for each in pods]
     assert [given["runK8sConfig"]["podSpecConfig"]["securityContext"], *writers] == writers[:1] * 3
     assert writers[0]["fsGroup"] == 10001, "the image's user; a new volume is root's"
     assert all({"name": "MILLPOND_HOME", "value": "/var/lib/millpond"} in each["env"] for each in pods)
     config = {
-        "load_incluster_config": given["loadInclusterConfig"],
+        "load_incluster_config": True,
         "image_pull_policy": given["imagePullPolicy"],
         "service_account_name": "dagster",
         "instance_config_map": "dagster-instance",
@@ -312,6 +310,46 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
     checked = process_config(resolve_to_config_type(K8sRunLauncher.config_type()), config)
 
     assert checked.success, checked.errors
+
+
+# what the chart of this version writes into its instance's settings without a value of ours
+CHART_SETTINGS = {
+    "run_coordinator": {"module": "dagster.core.run_coordinator", "class": "QueuedRunCoordinator", "config": {}},
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager",
+    },
+    "run_monitoring": {"enabled": True, "start_timeout_seconds": 300},
+    "run_retries": {"enabled": True},
+}  # fmt: skip
+
+
+def snake(value: Any) -> Any:
+    """Return values of the chart under the names of dagster.yaml."""
+    if not isinstance(value, dict):
+        return value
+    return {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", key).lower(): snake(each) for key, each in value.items()}
+
+
+def test_the_chart_has_the_instance_settings_of_compose() -> None:
+    """Dagster behaves alike on both; a setting of one that the other lacks would be the default there."""
+    values, settings = snake(read(CHART)), read(INSTANCE)
+    daemon, written = values["dagster_daemon"], CHART_SETTINGS
+    chart = values["additional_instance_config"] | {
+        "telemetry": values["telemetry"],
+        "python_logs": values["python_logs"],
+        "concurrency": {key: each for key, each in values["concurrency"].items() if key != "enabled"},
+        "retention": {key: each for key, each in values["retention"].items() if key != "enabled"},
+        "run_coordinator": written["run_coordinator"]
+        | {"config": daemon["run_coordinator"]["config"]["queued_run_coordinator"]},
+        "compute_logs": written["compute_logs"],
+        "run_monitoring": written["run_monitoring"] | daemon["run_monitoring"],
+        "run_retries": written["run_retries"] | daemon["run_retries"],
+    }
+
+    assert values["concurrency"]["enabled"]
+    assert values["retention"]["enabled"]
+    assert values["postgresql"]["postgresql_scheme"] == settings["storage"]["postgres"]["postgres_db"]["scheme"]
+    assert chart == {key: each for key, each in settings.items() if key not in {"storage", "run_launcher"}}
 
 
 def test_the_units_start_commands_that_exist_as_their_own_user() -> None:

@@ -83,6 +83,23 @@ def test_a_slow_drip_ends(safe: bool, error: type[Exception]) -> None:  # noqa: 
     assert client.calls == 1
 
 
+class EmptyBlocks(httpx.SyncByteStream):
+    """A compressed body that never ends and contains nothing."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield gzip.compress(b"")[:10]
+        while True:
+            yield b"\x00\x00\x00\xff\xff"
+
+
+def test_a_slow_drip_of_nothing_ends() -> None:
+    """Decompressed, it has no part whose time could be looked at."""
+    client = client_of(EmptyBlocks(), encoding="gzip", max_seconds=60)
+
+    with pytest.raises(ContractError, match="the response is not complete after 60 s"):
+        client.send("GET", "/", "read", safe_to_repeat=True)
+
+
 def test_a_compressed_answer_within_the_limits_is_read() -> None:
     """Its content is decompressed once."""
     response = client_of(gzip.compress(b'{"a": 1}'), encoding="gzip").send("GET", "/", "read", safe_to_repeat=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.scratch import SCRATCH, remove_abandoned, scratch
+from resources.scratch import SCRATCH, is_held, remove_abandoned, scratch
 
 DYING = """
 import os, signal, sys
@@ -52,6 +52,7 @@ def test_a_disk_that_locks_no_folders_can_be_used(tmp_path: Path, monkeypatch: p
         assert remove_abandoned(tmp_path) == []
         with scratch(tmp_path, "rows") as other:
             assert remove_abandoned(tmp_path) == []
+            assert not is_held(other)
             assert mine.exists()
             assert other.exists()
         assert not other.exists()

@@ -133,6 +133,8 @@ _DECIDED = (
 _ATTEMPTED = "workflow, action, state, code, reason, target_id, run_id, seen_at, position"
 # the ledger's order, whatever the clock was set to
 _BY_START, _BY_TIME = "order by from_position nulls first, from_at", "order by position nulls first, seen_at"
+_MADE = "(select position from sync_plans as made where made.plan_id = found.plan_id)"
+_BY_PLAN = f"order by {_MADE} nulls first, decided_at"
 
 
 def _current_queries(con: duckdb.DuckDBPyConnection, record: Record, workflows: Sequence[str]) -> dict[str, RowQuery]:
@@ -148,7 +150,8 @@ def _current_queries(con: duckdb.DuckDBPyConnection, record: Record, workflows: 
         "record_urls": RowQuery("sync_record_urls", "true"),
     }
     for each in workflows:
-        queries |= {f"{layer} {each}": RowQuery(f"{layer}_{each}", of_record, key) for layer in ("mart", "plan")}
+        queries[f"mart {each}"] = RowQuery(f"mart_{each}", of_record, key)
+        queries[f"plan {each}"] = RowQuery(f"plan_{each}", of_record, key, order=_BY_PLAN)
     return queries
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from assets.delivery.audit.batch_query import RowQuery, read_rows
 from assets.delivery.spec.sources import STAGING_PREFIX
-from assets.warehouse.record_names import CUSTOM_RECORD, RECORD_NAMES, named_records
+from assets.warehouse.record_names import CUSTOM_RECORD, RECORD_NAMES, named_records, plain_text
 from resources.warehouse.tables import tables_of
 from resources.warehouse.warehouse import Warehouse
 from sql import is_on_demand
@@ -38,8 +38,8 @@ class Record:
 def find_records(warehouse: Warehouse, text: str, *, partial: bool = False) -> list[Record]:
     """Return the NetSuite records that a text may mean; with `partial`, else those whose number or name contains it.
 
-    An exact NetSuite id or number wins over a target's id, and that over a name. Custom records have ids of their own:
-    `customrecord_region:12` means record 12 of that type, where 12 is a customer.
+    An exact NetSuite id or number wins over a target's id, and that over a name. Classifications and custom records
+    have ids of their own: `departments:12` means that department, where 12 is a customer.
     """
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
@@ -52,20 +52,17 @@ def search_partly(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
     Several spaces count as one, as pages show them. E-mail addresses are not searched: a part of one, such as its
     domain, would name a person to whoever tries.
     """
-    plain = " ".join(text.split())
-    if not plain:
+    if not text.strip():
         return []
-    rows = con.execute(_PARTS.format(named=named_records(con)), [plain, LIMIT]).fetchall()
+    rows = con.execute(_PARTS.format(named=named_records(con)), [text, LIMIT]).fetchall()
     return [Record(*row) for row in rows]
 
 
-_PARTS = r"""
+_PARTS = f"""
 with
-sought as (select lower(strip_accents(?)) as part),
+sought as (select {plain_text("?")} as part),
 plain as (
-    select *, lower(strip_accents(regexp_replace(coalesce(name, ''), '\s+', ' ', 'g'))) as plain_name,
-        lower(coalesce(number, '')) as plain_number
-    from ({named})
+    select *, {plain_text("name")} as plain_name, {plain_text("number")} as plain_number from ({{named}})
 )
 select source, source_id, number, name from plain, sought
 where contains(plain_name, part) or contains(plain_number, part)
@@ -80,19 +77,21 @@ def search_records(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], tex
     staged = [table.removeprefix(STAGING_PREFIX) for table in sorted(tables)]
     custom = [each for each in staged if is_on_demand(each)]
     known = [each for each in SOURCES if each in staged and each not in custom]
-    if source in (*known, *custom):
+    classes = [each for each in RECORD_NAMES if each in staged and each not in SOURCES]
+    if source in (*known, *classes, *custom):
         return _search(con, [(source, f"{search_columns(source)[0]} = ?", [key])])
     return (
         _by_number(con, known, text)
-        or (_by_target_id(con, [*known, *custom], text) if "sync_links" in tables else [])
-        or _by_name(con, known, text)
-        or _by_number(con, custom, text)
+        or (_by_target_id(con, [*known, *classes, *custom], text) if "sync_links" in tables else [])
+        or _by_name(con, [*known, *classes], text)
+        or _by_number(con, [*classes, *custom], text)
     )
 
 
 def search_columns(source: str) -> tuple[str, str, tuple[str, ...]]:
     """Return a source's key, number and name columns."""
-    return SOURCES.get(source) or (*RECORD_NAMES.get(source, CUSTOM_RECORD)[:2], ())
+    key, number, name = RECORD_NAMES.get(source, CUSTOM_RECORD)
+    return SOURCES.get(source) or (key, number, () if name == number else (name,))
 
 
 def _by_number(con: duckdb.DuckDBPyConnection, sources: Sequence[str], text: str) -> list[Record]:

@@ -102,8 +102,10 @@ def _with_ancestors(con: duckdb.DuckDBPyConnection, mart: str, record: Record) -
     """Return the keys of a record and of those above it, as the last run knew them."""
     query = (
         "with recursive above as (select ? as source, ? as source_id, 0 as depth union"
-        f" select parent_source, parent_source_id, depth + 1 from {quoted(mart)} join above using (source, source_id)"
-        f" where parent_source_id is not null and depth < {MAX_DEPTH}) select distinct source, source_id from above"
+        f" select parent_source, parent_source_id, above.depth + 1 from {quoted(mart)}"
+        " join above using (source, source_id)"
+        f" where parent_source_id is not null and above.depth < {MAX_DEPTH})"
+        " select distinct source, source_id from above"
     )
     return read_frame(con, query, [record.source, record.source_id])
 

@@ -24,7 +24,7 @@ from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import DELIVER, HOLD, PARENT, RETIRE
 from assets.delivery.spec.expressions import date_dependent_fields
 from assets.delivery.spec.workflow import Workflow
-from assets.delivery.target import HELD, TOP, Action
+from assets.delivery.target import HELD, TOP, WRITING, Action
 from resources.warehouse.tables import has_table, literal, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
@@ -206,8 +206,14 @@ newest as (
     where plan.workflow = $workflow and plan.kind = 'sync' order by plan.position desc limit 1
 ),
 planned as (
-    select plan.*, newest.state as plan_state, newest.is_whole, newest.position as plan_position
-    from {{plan}} as plan join newest using (plan_id)
+    select
+        plan.*, newest.state as plan_state,
+        -- of a plan that waited, or of which a part was approved, only what it sent was decided when it was sent
+        newest.state in ('sent', 'partial') and (coalesce(decided.from_position >= newest.position, false)
+            or (newest.is_whole and plan.action in {tuple(each.value for each in WRITING)!r})) as is_decided,
+        if(is_decided, coalesce(decided.action, plan.action), plan.action) as last_action,
+        if(is_decided, coalesce(decided.reason_code, plan.reason_code), plan.reason_code) as last_reason
+    from {{plan}} as plan join newest using (plan_id) left join decided using (source, source_id)
 ),
 others as (
     select external_id, min(target_id) as target_id, count(*) > 1 as is_duplicate from {{target_state}}
@@ -219,7 +225,9 @@ _DIFFERING = f"""{SIDES}compared as (
     select
         mart.source, mart.source_id, mart.payload_hash, target_state.target_id, link.target_id as linked_id,
         link.payload_hash as confirmed_hash, link.target_hash as seen_hash,
-        link.parent_target_id is not distinct from above.target_id as is_placed, decided.action, decided.reason_code,
+        link.parent_target_id is not distinct from above.target_id as is_placed,
+        coalesce(planned.last_action, decided.action) as action,
+        coalesce(planned.last_reason, decided.reason_code) as reason_code,
         (select state from newest) as plan_state,
         exists (
             select 1 from sync_undo_holds as hold where hold.workflow = $workflow and hold.source = mart.source

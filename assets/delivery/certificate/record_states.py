@@ -161,11 +161,7 @@ compared as (
         mart.source, mart.source_id, mart.disposition, mart.reason_code as mart_reason, created.created_before,
         absent.source_id is not null as is_absent, sent.source_id is not null as is_sent_since,
         held.source_id is not null as is_undone, planned.plan_state,
-        -- a decision that is older than a plan of which a part was approved says nothing about it
-        planned.plan_state in ('sent', 'partial')
-            and (planned.is_whole or coalesce(decided.from_position >= planned.plan_position, false)) as is_decided,
-        if(is_decided, coalesce(decided.action, planned.action), planned.action) as action,
-        if(is_decided, coalesce(decided.reason_code, planned.reason_code), planned.reason_code) as decided_reason,
+        planned.last_action as action, planned.last_reason as decided_reason,
         -- the decision waits because of an edit in the target; NetSuite's record is fine
         planned.matched_by is not distinct from '{MOVED_KEY}' as is_key_moved,
         link.target_id is not null as is_linked, target_state.target_id is null as is_target_missing,
@@ -187,7 +183,6 @@ compared as (
     left join link using (source, source_id)
     left join others on others.external_id = mart.{{key}}
     left join {{target_state}} as target_state on target_state.target_id = coalesce(link.target_id, others.target_id)
-    left join decided using (source, source_id)
     left join planned using (source, source_id)
     left join sent using (source, source_id)
     left join held using (source, source_id)

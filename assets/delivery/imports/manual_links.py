@@ -174,7 +174,7 @@ def _check_free(con: duckdb.DuckDBPyConnection, link: ManualLink) -> None:
     )
     if other.height:
         source, source_id, manual = other.row(0)
-        unlink = f"`millpond unlink {source_id} --workflow {link.workflow}` removes that link"
+        unlink = f"`millpond unlink {source}:{source_id} --workflow {link.workflow}` removes that link"
         move = (
             f"if that is wrong, clear our key there, link {source} {source_id} to its own record or `new`, run the"
             " workflow, and link again"

@@ -239,6 +239,18 @@ where workflow = ? and seen_at between ? and ? and state not in ('intent', 'fini
 qualify row_number() over (partition by source, source_id order by position desc) = 1 and state = 'rejected'
 """
 
+# what is sent of a record that the target no longer has is a create, which it did not reject
+_GONE = """
+select source, source_id
+from (
+    select source, source_id, action, target_id
+    from sync_attempts
+    where workflow = ? and state = 'rejected'
+    qualify row_number() over (partition by source, source_id order by position desc) = 1
+)
+where action <> 'create' and target_id not in (select target_id from {target_state} where target_id is not null)
+"""
+
 _PARENT_CHANGED = """
 select distinct child.source, child.source_id
 from (
@@ -260,7 +272,8 @@ join sync_decisions as parent
 def read_rejected(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime, until: datetime) -> pl.DataFrame:
     """Return records whose last attempt the target rejected, with its reason: REJECTED_SCHEMA.
 
-    A record whose parent got another decision in a later run is left out, so that it is tried again.
+    A record whose parent got another decision in a later run is left out, so that it is tried again, and so is one that
+    the target no longer has.
 
     Args:
         con: An open writer section.
@@ -271,6 +284,9 @@ def read_rejected(con: duckdb.DuckDBPyConnection, workflow: str, since: datetime
     rejected = read_frame(con, _LAST_REJECTED, [workflow, since, until])
     if rejected.is_empty():
         return pl.DataFrame(schema=REJECTED_SCHEMA)
+    if has_table(con, f"target_{workflow}"):
+        gone = read_frame(con, _GONE.format(target_state=quoted(f"target_{workflow}")), [workflow])
+        rejected = rejected.join(gone, on=KEY, how="anti", maintain_order="left")
     if not has_table(con, f"mart_{workflow}"):
         return rejected
     parent_changed = read_frame(con, _PARENT_CHANGED.format(mart=quoted(f"mart_{workflow}")), [workflow])

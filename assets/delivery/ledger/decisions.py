@@ -104,3 +104,17 @@ def target_ids_of(con: duckdb.DuckDBPyConnection, workflow: str) -> dict[str, st
     """Return source_id to target_id of every record of a workflow that the target has."""
     upstream = read_upstream(con, [workflow]).drop_nulls("target_id")
     return dict(upstream.select("source_id", "target_id").iter_rows())
+
+
+_HAD = """
+select source_id, arg_max_null(target_id, from_position) from sync_decisions
+where workflow = ? and from_position < (select position from sync_plans where plan_id = ?) group by all
+"""
+
+
+def replaced_since(con: duckdb.DuckDBPyConnection, workflow: str, plan_id: str) -> frozenset[str]:
+    """Return the target ids that a workflow's records had when a plan of any workflow was made, and have no longer."""
+    now = target_ids_of(con, workflow)
+    return frozenset(
+        had for key, had in con.execute(_HAD, [workflow, plan_id]).fetchall() if had and now.get(key) != had
+    )

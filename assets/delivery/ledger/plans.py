@@ -143,13 +143,15 @@ def waiting(con: duckdb.DuckDBPyConnection, moment: object, reading: Reading) ->
     Plans that are past their lifetime are left out, and those that a newer one replaces which needs no approval;
     `moment` and `reading` are now, by the two clocks.
     """
-    query = (
-        "select workflow, arg_max(plan_id, place), count(*) filter (where waits), arg_max(writes, place)"
-        " from (select *, row_number() over (order by position nulls first, made_at) as place,"
-        f" state = 'waiting' and not coalesce({_OVERDUE}, false) as waits"
-        f" from sync_plans where kind = 'sync'{_unshadowed(con)})"
-        " group by workflow having arg_max(waits, place) order by workflow"
+    query = f"""
+    select workflow, arg_max(plan_id, place), count(*), arg_max(writes, place)
+    from (
+        select *, row_number() over (order by position nulls first, made_at) as place, {REPLACED} as is_replaced
+        from sync_plans
+        where kind = 'sync' and state = 'waiting' and not coalesce({_OVERDUE}, false){_unshadowed(con)}
     )
+    group by workflow having not bool_and(is_replaced) order by workflow
+    """
     return con.execute(query, {**reading._asdict(), "moment": moment}).fetchall()
 
 

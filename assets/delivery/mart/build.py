@@ -80,7 +80,7 @@ def make_mart(
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
-        SyncError: Another run has been building the mart for an hour.
+        StuckError: Another run has been building the mart for an hour.
     """
     with builder_lock(warehouse, workflow.mart):
         with warehouse.writer() as con:
@@ -146,7 +146,7 @@ def update_mart(
 
     Raises:
         MappingError: The workflow file does not fit the staging tables.
-        SyncError: Another run has been building the mart for an hour.
+        StuckError: Another run has been building the mart for an hour.
     """
     with builder_lock(warehouse, workflow.mart):
         lookups, today = read_lookups(warehouse, workflow, read_system), today_of(workflow, clock)

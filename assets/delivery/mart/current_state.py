@@ -46,7 +46,7 @@ def read_target_state(run: RunContext) -> pl.DataFrame:
 
     Raises:
         IntegrationError: The target did not answer completely; the table is unchanged.
-        SyncError: Another run has been building the table for an hour.
+        StuckError: Another run has been building the table for an hour.
     """
     workflow, spec = run.workflow, run.workflow.spec
     with builder_lock(run.warehouse, workflow.target_state):

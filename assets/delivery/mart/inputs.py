@@ -25,6 +25,7 @@ from resources.warehouse.tables import columns_of, has_table, hashable, insert_f
 
 MIN_ROWS = 1000  # up to so many changed rows are always made alone
 MAX_SHARE = 0.2  # if more than this share of the rows changed, all are made again, which is faster then
+LIFECYCLE = ("is_inactive", "is_deleted")  # columns that every record map reads
 _CODE = Path(__file__).parents[2]  # the assets: the code that makes rows
 
 
@@ -73,7 +74,7 @@ def _digest(parts: Iterable[bytes]) -> str:
 def input_select(con: duckdb.DuckDBPyConnection, record: RecordMap, shared: str) -> str:
     """Return `select … from <staging table> as staged`: its columns, typed, and the fingerprints of each row."""
     added = "".join(f", {column}" for column in typed_columns(con, record.table))
-    read = source_digest(name for name in source_columns(record, "") if name != TODAY)
+    read = source_digest(sorted({*source_columns(record, ""), *LIFECYCLE} - {TODAY}))
     hashes = f"{read} as source_hash, {_hash(con, record, shared)} as {INPUT_HASH}"
     return f"select *{added}, {hashes} from {quoted(record.table)} as staged"
 

@@ -10,10 +10,10 @@ from assets.delivery.spec.expressions import TODAY, source_columns
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import key_column
 from assets.netsuite.extract.capabilities import missing_columns
+from assets.netsuite.suiteql_file import is_custom_field
 from assets.result_texts import named
 from resources.warehouse.tables import columns_of, has_table, quoted
 
-CUSTOM = "cust"  # NetSuite's custom fields, which are read because a workflow file names them
 MIN_RECORDS = 10  # with fewer, a check box without any value may just be unchecked everywhere
 
 
@@ -24,7 +24,7 @@ def check_table(con: duckdb.DuckDBPyConnection, record: RecordMap, workflow: str
         raise MappingError(f"{workflow}: there is no table {record.table} yet; materialize it first")
     where, known = f"{workflow}.{record.source}", columns_of(con, record.table).keys()
     missing = sorted(set(source_columns(record, where)) - known - {TODAY})
-    if missing and all(name.startswith(CUSTOM) for name in missing):
+    if missing and all(map(is_custom_field, missing)):  # they are read because a workflow file names them
         raise MappingError(
             f"{where}: {record.table} has no {named('column', missing)} yet; `millpond plan {workflow}` reads from"
             " NetSuite what exists there and the role sees"

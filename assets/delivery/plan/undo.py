@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from assets.delivery.errors import MappingError, PlanError, SyncError
+from assets.delivery.errors import MappingError, NothingToUndoError, PlanError, SyncError
 from assets.delivery.ledger.attempts import owner_of
 from assets.delivery.ledger.decisions import read_upstream
 from assets.delivery.ledger.events import since_rebind
@@ -95,7 +95,7 @@ def make_undo(
         reason: The person's reason.
 
     Raises:
-        SyncError: The run has no confirmed writes of these records, or the condition is not valid.
+        NothingToUndoError: The run has no confirmed writes of these records, or the condition is not valid.
         PlanError: The images are encrypted with another key, or the workflow file has changed since its last run.
     """
     workflow = run.workflow
@@ -156,7 +156,8 @@ def _written(
     """Return the confirmed writes of a run that the ids and the condition name.
 
     Raises:
-        SyncError: There are none.
+        NothingToUndoError: There are none.
+        SyncError: They cannot be undone.
     """
     workflow = run.workflow
     if con.execute(_ELSEWHERE, [workflow.name, undone_run]).fetchall():
@@ -175,7 +176,7 @@ def _written(
         written = _meeting(written, read_frame(con, f"from {mart}"), where)
     if written.is_empty():
         asked = f" for {', '.join(records)}" if records else f" where {where}" if where else ""
-        raise SyncError(f"{workflow.name}: run {undone_run[:8]} has no confirmed writes{asked} to undo")
+        raise NothingToUndoError(f"{workflow.name}: run {undone_run[:8]} has no confirmed writes{asked} to undo")
     return written
 
 
@@ -183,7 +184,7 @@ def _meeting(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFr
     """Return the writes that meet a condition.
 
     Raises:
-        SyncError: It is not valid SQL, or names a column that does not exist.
+        NothingToUndoError: It is not valid SQL, or names a column that does not exist.
     """
     plain = written.select(*KEY, "action", "target_id", "image")
     known = plain.join(mart.select(*KEY, pl.exclude(plain.columns)), on=KEY, how="left", maintain_order="left")
@@ -191,7 +192,7 @@ def _meeting(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFr
         met = known.filter(parse(where, "--where")).select(KEY)
     except (MappingError, *FAILURES) as error:
         columns = ", ".join(sorted(set(known.columns) - {"image"}))
-        raise SyncError(f"--where {where}: not a valid condition; write SQL over {columns}") from error
+        raise NothingToUndoError(f"--where {where}: not a valid condition; write SQL over {columns}") from error
     return written.join(met, on=KEY, how="semi", maintain_order="left")
 
 

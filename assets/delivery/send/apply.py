@@ -16,7 +16,7 @@ from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.account import bind_account
 from assets.delivery.ledger.attempts import confirmed_since, created_since, creates_without_outcome
-from assets.delivery.ledger.decisions import read_upstream, write_decisions
+from assets.delivery.ledger.decisions import read_upstream, replaced_since, write_decisions
 from assets.delivery.ledger.freshness import advance_target_state, made_by, require_tables, updated_in_real_time
 from assets.delivery.ledger.links import (
     confirm_restored,
@@ -60,6 +60,7 @@ from assets.delivery.send.confirm import (
 from assets.delivery.send.deliver import Progress, deliver
 from assets.delivery.send.outcomes import Delivery, stop_text
 from assets.delivery.send.staleness import (
+    DECIDED,
     EXISTS,
     MART_STATE,
     MAY_EXIST,
@@ -67,6 +68,7 @@ from assets.delivery.send.staleness import (
     STALE_TARGET,
     exclude_changed,
     exclude_decided,
+    exclude_replaced,
     exclude_stale,
     exclude_updated_in_real_time,
     existing_records,
@@ -237,7 +239,8 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
         later = keys_frame(confirmed_since(con, workflow.name, stored.plan_id))
     reach("plan_taken")
     # parents are in the whole plan, of which only a part may be sent; an undo plan does not have them
-    own = links if stored.kind == PlanKind.UNDO else plan.join(later, on=KEY, how="anti")
+    known = plan.filter(pl.col("reason").ne_missing(pl.lit(DECIDED[1]))).join(later, on=KEY, how="anti")
+    own = links if stored.kind == PlanKind.UNDO else known
     parents = (upstream, own, links.join(later, on=KEY, how="semi"))
     return _Taken(stored, plan, links, plan, parents, later, filters)
 
@@ -276,11 +279,16 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
         last = last_confirmed_by(con, run.workflow.name, taken.stored.undone_run or "")
+        references = {row.field: row.reference for each in run.workflow.spec.records for row in each.rows}
+        replaced = {
+            name: replaced_since(con, other, taken.stored.plan_id) for name, other in references.items() if other
+        }
     creates = plan.filter(action=Action.CREATE)
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
     plan = exclude_stale(plan, taken.plan, mart, target_state, run.target, unread)
+    plan = exclude_replaced(plan, replaced)
     plan = with_current_values(plan, target_state, run.target.key_field)
     if taken.is_undo:
         plan = keep_above_active(plan, taken.links, mart, target_state, STALE_TARGET)

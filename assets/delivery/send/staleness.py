@@ -167,6 +167,29 @@ def _changed_records(plan: pl.DataFrame, target_state: pl.DataFrame) -> dict[str
     return {row["target_id"]: row for row in target_state.join(ids, on="target_id", how="semi").iter_rows(named=True)}
 
 
+def exclude_replaced(plan: pl.DataFrame, replaced: Mapping[str, Collection[str]]) -> pl.DataFrame:
+    """Exclude the rows that refer to a record of another workflow which is another one in the target by now.
+
+    Args:
+        plan: PLAN_COLUMNS.
+        replaced: By field, the target ids that are no longer those of the records that it refers to.
+    """
+    rows = [
+        (row["source"], row["source_id"], f"not sent: {name} is the id that a record had when the plan was made")
+        for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True)
+        for name, value in _sent_values(row).items()
+        if value in replaced.get(name, ())
+    ]
+    stale = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "reason"], pl.String), orient="row").unique(KEY)
+    return exclude(plan, stale, STALE_TARGET, pl.col("reason"))
+
+
+def _sent_values(row: Row) -> Mapping[str, str | None]:
+    if row["action"] == Action.CREATE:
+        return dict(json.loads(row["payload"]))
+    return {change["field"]: change["after"] for change in row["changes"]}
+
+
 def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]) -> pl.DataFrame:
     """Exclude records that a real-time run sent after the plan's target state was read."""
     return exclude(plan, keys_frame(keys), "stale_target", "superseded by a real-time update")

@@ -8,6 +8,7 @@ are halved (`resources/netsuite/rejected_columns.py`). Where SYS_EXTRACT_UTC doe
 which the warehouse holds values is tried in every run, because these values become outdated.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -60,6 +61,17 @@ class ColumnProbe:
         for name, expression in self.findings.expressions.items():
             query = query.with_expression(name, expression)
         return query
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the columns as they are read, and of the types of custom fields.
+
+        A field that becomes another one, such as a list that becomes a text, changes the values of rows whose date of
+        change does not move.
+        """
+        types = sorted((name, kind) for name, kind in self.field_types.items() if name in self.query.names)
+        columns = self.query.fingerprint
+        return hashlib.blake2b(f"{columns} {types}".encode(), digest_size=8).hexdigest() if types else columns
 
     @property
     def local_times(self) -> list[str]:

@@ -112,7 +112,7 @@ class Extraction:
             source_table=self._record_type.table,
             watermark_at=watermark_at,
             overlap_s=max(self._settings.overlap_s, LOCAL_TIME_OVERLAP_S if reader.columns.local_times else 0),
-            columns_hash=reader.query.fingerprint,
+            columns_hash=reader.columns.fingerprint,
             zone_offset_s=None if zone is None else int(zone.total_seconds()),
             began_at=began_at,
             run_id=self._run_id,
@@ -174,7 +174,7 @@ class Extraction:
                 extracted,
                 self._known.read_after,
                 reading.number,
-                self._watermark.reported_from(reader.query.fingerprint) if self._watermark else "",
+                self._watermark.reported_from(reader.columns.fingerprint) if self._watermark else "",
             )
             counts = load(con, batch, self._settings, now=clock.now(), run_id=self._run_id)
             bind(con, NETSUITE, self._client.account, clock.now().replace(tzinfo=None), self._run_id)

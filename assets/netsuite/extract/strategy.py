@@ -131,7 +131,7 @@ class Strategy:
         changed = self._read_changed(watermark)
         self._state = self._follow(has_read=changed.rows > 0)
         parents = self._state.changed_parents
-        if self._reader.query.fingerprint != watermark.columns_hash or len(parents) > MAX_PARENTS:
+        if self._reader.columns.fingerprint != watermark.columns_hash or len(parents) > MAX_PARENTS:
             return self._read_all_after_parents()
         if self._record_type.parent:
             return self._with_children(changed, parents)

@@ -10,6 +10,7 @@ import duckdb
 
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.target import WRITING
+from assets.warehouse.record_names import plain_text
 from resources.warehouse.tables import quoted
 
 
@@ -48,10 +49,10 @@ plan.plan_id = $plan_id and (list_contains($writing, plan.action) or plan.reason
 and ($action = '' or plan.action = $action) and ($code = '' or plan.reason_code = $code)
 and ($field = '' or list_contains([each.field for each in plan.changes], $field))
 """
-_NAMED = """
-left join ({named}) as called on called.source = plan.source and called.source_id = plan.source_id
+_NAMED = f"""
+left join ({{named}}) as called on called.source = plan.source and called.source_id = plan.source_id
 where plan.source_id = $text or plan.target_id = $text
-    or contains(lower(strip_accents(coalesce(called.name, ''))), lower(strip_accents($text)))
+    or contains({plain_text("called.name")}, {plain_text("$text")})
 """
 WRITES = """
 select plan.* from {found}

@@ -89,7 +89,7 @@ def story_steps(
 
 def newly_held(history: WorkflowHistory) -> Mapping[str, Any]:
     """Return the row of the newest plan if that holds the record back and no run decided so yet; else an empty one."""
-    newest = max(history.planned, key=lambda row: row["decided_at"], default={})
+    newest: Mapping[str, Any] = history.planned[-1] if history.planned else {}
     known = {row["action"] for row in history.decided if row["to_run"] is None}
     return newest if newest and newest["action"] in HELD - known else {}
 

@@ -168,6 +168,7 @@ def test_two_workflows_on_one_field_leave_each_other_alone(precoro: WorkflowRunn
     assert first["1"][0] == "deactivate"
 
 
+@pytest.mark.long
 def test_a_record_that_is_held_back_stays_with_the_workflow_that_delivered_it(
     precoro: WorkflowRunner, sandbox: Sandbox
 ) -> None:

@@ -357,6 +357,7 @@ def test_a_restored_record_is_reactivated(sandbox: Sandbox, precoro: WorkflowRun
     assert records_of(sandbox, "precoro")["1"] == ("Company 1", True, None)
 
 
+@pytest.mark.long
 def test_our_key_is_restored_each_time_it_is_cleared(sandbox: Sandbox, precoro: WorkflowRunner) -> None:
     """Meanwhile only the link identifies the record; without it, a duplicate would be created."""
     precoro.stage(customer("1")).run()

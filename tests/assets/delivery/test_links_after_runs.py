@@ -26,6 +26,7 @@ from tests.assets.delivery.builders import (
     mart,
     one_source,
     option_tree,
+    project,
     suite_customers,
     target_state,
 )
@@ -213,3 +214,23 @@ def test_a_waiting_plan_does_not_create_what_a_person_linked(suiteprojects: Work
     assert sorted(row.get("externalid", "") for row in sandbox.suiteprojects.rows("Customer")) == ["", "2"]
     assert suiteprojects.run()["1"] == ("adopt", "matched")
     assert sorted(row.get("externalid", "") for row in sandbox.suiteprojects.rows("Customer")) == ["1", "2"]
+
+
+@pytest.mark.long
+def test_nothing_is_created_below_a_record_that_a_person_replaced(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The plan that waited knows the former parent, which the target still has; the next plan knows the other one."""
+    precoro.stage(customer("1")).run()
+    former = int(precoro.table("target_flow").filter(external_id="1")["target_id"][0])
+    other = sandbox.precoro.add_option("The right one")
+    sandbox.precoro.edit_option(former, external_id=None)
+    sandbox.clock.sleep(120)
+    waiting = precoro.stage(customer("1"), below=(project("100"),)).plan("planned")
+    decide(precoro, "1", str(other))
+    precoro.apply(waiting.plan_id, "applied")
+    assert not [each for each in sandbox.precoro.options() if each["external_id"] == "100"]
+
+    sandbox.clock.sleep(120)
+    precoro.run()
+
+    (created,) = [each for each in sandbox.precoro.options() if each["external_id"] == "100"]
+    assert created["parent_id"] == other

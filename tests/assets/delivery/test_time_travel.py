@@ -110,6 +110,17 @@ OBJECTS = (
 )
 
 
+@pytest.mark.parametrize("change", ["is_inactive", "is_deleted"])
+def test_the_end_of_a_record_in_netsuite_is_netsuites_change(precoro: WorkflowRunner, change: str) -> None:
+    """The mapping reads neither of these columns, and no value that it looks up has changed."""
+    precoro.spec = one_source()
+    make_mart(precoro.stage(customer("1")).warehouse, precoro.workflow, clock=precoro.clock, run_id="first")
+    ended = precoro.stage(customer("1", **{change: True}))
+    make_mart(ended.warehouse, precoro.workflow, clock=precoro.clock, run_id="second")
+
+    assert causes(precoro, "(disposition)")[-1] == ("desired", "deliver", "retire", "NetSuite")
+
+
 def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Each change of a field has its cause and its time, on all three sides."""
     precoro.spec = one_source()
@@ -146,6 +157,7 @@ def test_our_write_netsuites_change_and_an_edit_are_kept_apart(precoro: Workflow
     assert before == []
 
 
+@pytest.mark.long
 def test_a_forgotten_record_is_not_mapped_for_the_first_time_again(precoro: WorkflowRunner) -> None:
     """That its values were forgotten has its moment; the version from before ends with the next run, as any other."""
     precoro.spec = one_source()

@@ -356,6 +356,7 @@ def test_a_persons_answer_covers_the_creates_before_it_and_no_later_one(sandbox:
     assert ours(sandbox) == OURS
 
 
+@pytest.mark.long
 def test_a_person_who_removes_one_of_the_two_answers_as_well(sandbox: Sandbox, tmp_path: Path) -> None:
     """The next run looks again."""
     switch(sandbox)
@@ -374,6 +375,7 @@ def test_a_person_who_removes_one_of_the_two_answers_as_well(sandbox: Sandbox, t
     assert unkeyed(sandbox) == []
 
 
+@pytest.mark.long
 def test_an_applied_plan_makes_nothing_that_an_unfinished_run_may_have_made(sandbox: Sandbox, tmp_path: Path) -> None:
     """The plan is older than the killed run and does not know of the option without a key."""
     switch(sandbox)

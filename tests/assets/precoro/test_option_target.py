@@ -229,6 +229,18 @@ def test_options_that_cannot_be_looked_up_stop_no_other(target: OptionTarget, sa
     assert found["target_id"].to_list() == ids[broken:]
 
 
+def test_a_page_that_says_not_found_deletes_no_option(target: OptionTarget, sandbox: Sandbox) -> None:
+    """It may be that of a proxy, and an option that counts as deleted is created again; the API's own 404 says so."""
+    hidden, gone = (sandbox.precoro.add_option(f"Customer {number}", enable=False) for number in range(2))
+    sandbox.precoro.remove_option(gone)
+    sandbox.faults.plan("precoro", Fault(FaultKind.PAGE_404, method="PATCH", pattern=str(hidden)))
+
+    found, unread = target.read_unlisted({str(hidden): "1", str(gone): "2"}, FIELDS)
+
+    assert found.is_empty()
+    assert set(unread) == {str(hidden)}
+
+
 def test_known_options_that_a_listing_omits_are_read_as_well(target: OptionTarget, sandbox: Sandbox) -> None:
     """As an undo and an applied plan need them; without a key to ask by, it is not known whether one exists."""
     switch(sandbox, listed_disabled="omit")

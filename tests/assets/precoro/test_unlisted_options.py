@@ -169,6 +169,7 @@ def test_an_inactive_record_is_not_read_by_id(listing: Company) -> None:
     assert len(listing.writes()) == writes
 
 
+@pytest.mark.long
 def test_an_option_that_was_deleted_before_its_record_became_inactive_is_looked_up_once(company: Company) -> None:
     """It is gone; one call per night, forever, would show nothing new."""
     company.netsuite(customer("1"), customer("2")).run()

@@ -202,7 +202,7 @@ def test_an_alert_recovers_when_every_step_succeeded_in_any_job(desk: Desk) -> N
 def test_a_decision_that_failed_recovers_when_its_workflow_is_synced(
     desk: Desk, config: dict[str, str], page: str
 ) -> None:
-    """What a plan that stopped half-way left is done by the next run; no one would repeat it for the alert's sake."""
+    """The next run does what a plan that stopped half-way left; no one would repeat it for the alert's sake."""
 
     @dg.op(config_schema=dict)
     def send(context: dg.OpExecutionContext) -> None:
@@ -546,6 +546,25 @@ def test_a_run_that_ends_without_an_error_is_an_alert(desk: Desk) -> None:
 
     assert dead.notice is not None
     assert dead.notice.entries[0].cause == "the run ended without an error: its process was killed or could not start"
+    assert again.notice is not None
+    assert again.notice.entries[0].state == "recovered"
+
+
+def test_a_killed_run_has_recovered_once_another_job_synced_its_workflows(desk: Desk) -> None:
+    """A person who started one workflow, and whose terminal died, does not start the same again: the night does it."""
+    assets = [_asset(name, succeed) for name in ("sync_customers", "sync_projects")]
+    jobs = [dg.define_asset_job("evening", dg.AssetSelection.assets("sync_customers", "sync_projects"))]
+    run = desk.instance.create_run_for_job(dg.Definitions(assets=assets, jobs=jobs).resolve_job_def("evening"))
+    desk.instance.report_run_failed(run)
+    dead = desk.check()
+    desk.run("customers", {"sync_customers": succeed})
+    half = desk.check()
+    desk.run("nightly", {"sync_customers": succeed, "sync_projects": succeed})
+    again = desk.check()
+
+    assert dead.notice is not None
+    assert dead.notice.entries[0].affected == ("customers", "projects")
+    assert half.open == 1
     assert again.notice is not None
     assert again.notice.entries[0].state == "recovered"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from orchestration.backup.archive import write_archive
 from orchestration.backup.errors import BackupError
 from orchestration.backup.home_use import sole_use
 from orchestration.backup.manifest import Manifest
@@ -19,6 +20,8 @@ from orchestration.cli.main import app
 from orchestration.configuration.settings import ROOT
 from orchestration.web.identity import Role
 from orchestration.web.users import Users
+from resources import failpoints
+from resources.scratch import remove_left
 from resources.suiteprojects.tokens import TokenFile, Tokens
 from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.backup.conftest import WORKFLOW, fill, value
@@ -64,6 +67,16 @@ def test_a_backup_is_private_complete_and_not_overwritten(small: Home, tmp_path:
     assert millpond("backup", file, "--force") == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["backup.tar.gz", "home"]
     assert not [each.name for each in small.folder.iterdir() if each.name.startswith(".backup")]
+
+
+def test_a_backup_holds_its_file_until_it_has_its_name(tmp_path: Path) -> None:
+    """Another one to the same file, that begins just then, does not take it for that of a killed process."""
+    manifest = Manifest("1.0", "2026-11-16T06:00:00", "file", [], [])
+    failpoints.arm("backup_written", strike=lambda: remove_left(tmp_path, ".backup.tar.gz.*.tmp"))
+
+    write_archive(tmp_path / "backup.tar.gz", manifest, tmp_path, replace=False)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["backup.tar.gz"]
 
 
 def test_a_backup_while_others_write_is_of_one_moment(small: Home, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def decide(con: duckdb.DuckDBPyConnection, source_id: str, action: str, code: st
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_difference_is_named_or_bounds_the_time(delivered: WorkflowRunner, tmp_path: Path, linked: object) -> None:
     """Held back, left different, or pending and wrong, which bound it; a record that is claimed is confirmed."""

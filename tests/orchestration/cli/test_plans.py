@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from assets.delivery.component.checks import SYNC_CHECKS
 from orchestration.alerts.run_failures import last_result
 from orchestration.authorization import USER_TAG
-from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
+from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN, UNDO_RUN
 from orchestration.cli import links, plan_list, plans
 from orchestration.cli.explain import explain
 from orchestration.cli.job_run import _problems
@@ -27,6 +27,8 @@ from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from orchestration.moments import end_of
 from orchestration.operator_jobs.apply_plan import APPLY_OP, REJECT_OP
+from orchestration.operator_jobs.undo_run import UNDO_OP
+from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import QUIET, Home, at_home, edited_workflows
@@ -291,6 +293,27 @@ def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFi
     assert changed != before
     assert {key: after[key] for key in before} == before
     assert plans.undo("nonsense") == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("by", ["command", "job"])
+def test_an_undo_of_which_a_target_was_not_read_has_failed(
+    synced: Home, capsys: pytest.CaptureFixture[str], by: str
+) -> None:
+    """The other workflows' plans are made all the same; a part of an undo must not look like all of it."""
+    query = "select run_id from sync_attempts group by all having count(distinct workflow) > 1"
+    run_id = synced.warehouse.read(query)["run_id"][0]
+    synced.sandbox.faults.plan("precoro", Fault(FaultKind.REFUSED_401, times=99))
+
+    if by == "command":
+        code, text = plans.undo(run_id), capsys.readouterr().out
+    else:
+        result = run_job(UNDO_RUN, UNDO_OP, run=run_id, reason="asked Ann")
+        code, text = int(not result.success), "" if result.success else failure(result)
+
+    made = synced.warehouse.read("select distinct workflow from sync_plans where kind = 'undo'")["workflow"]
+    assert (code, made.is_empty(), "precoro__options" in made) == (1, False, False)
+    assert "precoro: " in text
 
 
 @pytest.mark.long

@@ -74,6 +74,14 @@ def test_a_preview_shows_the_edited_file_beside_the_last_run_and_writes_nothing(
     assert synced.sandbox.suiteprojects.write_calls() == writes
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("synced")
+def test_a_node_of_a_hierarchy_can_be_previewed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its number alone means another record, and the target has a field `depth`."""
+    assert preview("departments:2") == CLEAN
+    assert "suiteprojects__customer_department: departments 2" in capsys.readouterr().out
+
+
 def test_a_preview_names_what_the_edited_file_would_hold_back(
     synced: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

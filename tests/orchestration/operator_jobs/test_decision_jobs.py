@@ -5,9 +5,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.failures import is_expected
+from assets.delivery import locks
+from assets.delivery.errors import SyncError
+from assets.failures import EXPECTED, is_expected, refusals
 from orchestration.definitions import definitions
 from resources.sandbox.faults import Fault, FaultKind
+from resources.warehouse.warehouse import Warehouse
 from tests.orchestration.conftest import QUIET, Home
 
 JOBS = (
@@ -47,6 +50,17 @@ def test_a_damaged_file_refuses_no_decision(home: Home) -> None:
 
     assert "switches.json is not valid" in text
     assert not is_refused
+
+
+def test_a_run_that_is_perhaps_stuck_refuses_no_decision(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour, no one looks at what became of an approval."""
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT_S", 0.01)
+    writing = locks.writer_lock(warehouse, "suiteprojects")
+    with warehouse.lock("suiteprojects", 1.0), pytest.raises(dg.Failure) as failed, refusals(SyncError), writing:
+        pass
+
+    assert "check whether it is stuck" in str(failed.value.description)
+    assert EXPECTED not in failed.value.metadata
 
 
 @pytest.mark.long

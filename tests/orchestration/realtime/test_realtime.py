@@ -153,6 +153,7 @@ def test_saved_records_reach_both_targets_and_no_watermark_moves(live: Live, mon
     assert through == explained.seen["modified_at"], "explained as read through the change that it shows"
 
 
+@pytest.mark.long
 def test_a_second_run_leaves_the_records_to_the_first(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person, a retry or another daemon started it: it ends at once, and no notification is lost."""
     monkeypatch.setenv("MILLPOND_REALTIME_LINGER_S", "60")

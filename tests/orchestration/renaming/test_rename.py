@@ -271,6 +271,7 @@ def test_a_run_in_progress_prevents_a_rename(named: Home, capsys: pytest.Capture
     assert millpond("rename", OLD, NEW) == 0
 
 
+@pytest.mark.long
 def test_a_folder_that_was_renamed_already_keeps_its_links(named: Home) -> None:
     """As after a change that came with version control; unless a run has begun under the new name."""
     folder = MillpondSettings().workflows

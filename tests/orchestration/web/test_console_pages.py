@@ -193,6 +193,15 @@ def test_a_record_that_is_ambiguous_only_in_the_newest_plan_can_be_linked(synced
 
     shown = ("two records share the name", 'name="target_id"')
     assert ([each in before for each in shown], [each in after for each in shown]) == ([False] * 2, [True] * 2)
+    with synced.warehouse.writer() as con:  # an older plan, which waits, was made while the clock was ahead
+        con.execute(f"update {table} set action = 'skipped' where source_id = ?", [key])
+        con.execute(
+            f"insert into {table} select * replace ('older' as plan_id, 'ambiguous' as action,"
+            f" decided_at + interval 9 day as decided_at) from {table} where source_id = ?",
+            [key],
+        )
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        assert "two records share the name" not in http.get(f"/console/records/customers/{key}").text
 
 
 def test_a_record_that_was_sent_is_not_said_to_be_missing(synced: Home) -> None:

@@ -7,11 +7,14 @@ from starlette.testclient import TestClient
 
 import sql
 from assets.delivery.audit.value_names import names_of_values
+from assets.delivery.ledger import plans
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import PARENT
 from assets.delivery.spec.workflow import Workflow
+from assets.warehouse.record_names import named_records
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.web.console.plan_effects import plan_effects
+from orchestration.web.console.plan_queries import Filters, found_records
 from orchestration.web.console.routes import console
 from orchestration.web.console.runs import sent_so_far
 from orchestration.web.console.site import Site
@@ -100,6 +103,18 @@ def test_a_plan_says_what_it_releases(planned: Home) -> None:
             unknown = http.get(f"/console/plans/%E2%80%AEabc{path}")
             assert unknown.status_code == 404
             assert "\u202e" not in unknown.text
+
+
+@pytest.mark.parametrize(("text", "records"), [(" company\u00a0 1", 1), ("company 2", 0)])
+def test_a_plan_is_filtered_by_a_name_however_its_spaces_are_typed(planned: Home, text: str, records: int) -> None:
+    """As records are found on the page of records."""
+    with planned.warehouse.writer() as con:
+        for column in ("changes struct(field varchar)[]", "target_id varchar"):
+            con.execute(f"alter table plan_{CUSTOMERS} add column {column}")
+        con.execute("update stg_netsuite__customers set company_name = 'Company  1'")
+        found, values = found_records(plans.find(con, "c"), Filters(text=text), named_records(con))
+
+        assert con.execute(f"select count(*) from {found}", values).fetchall() == [(records,)]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from assets.netsuite.extract.settings import ExtractionSettings
 from assets.netsuite.extract.undated import has_undated
 from assets.netsuite.extract.unreadable_rows import find_unreadable
 from assets.netsuite.record_types import RECORD_TYPES
-from resources.errors import ContractError
+from resources.errors import ContractError, CredentialsError
 from resources.netsuite.catalog import field_kind
 from resources.netsuite.concurrency import ConcurrencyLimit
 from resources.netsuite.errors import error_of
@@ -155,6 +155,21 @@ def test_a_run_does_without_what_an_account_does_not_answer(answer: httpx.Respon
     assert client.max_concurrency() == 4
     assert client.custom_fields("customer") is None
     assert client.session_zone_offset is None
+
+
+def test_a_rejected_sign_in_does_not_hide_the_catalog() -> None:
+    """Too many calls may be answered with 401 (§1.5): dates would then be read in the user's format."""
+    rejected = {"o:errorDetails": [{"detail": "Invalid login attempt.", "o:errorCode": "INVALID_LOGIN"}]}
+
+    with pytest.raises(CredentialsError):
+        answering(lambda _: httpx.Response(401, json=rejected)).custom_fields("customer")
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday"])
+def test_a_server_time_that_is_none_is_reported(time: str) -> None:
+    """It becomes the next watermark."""
+    with pytest.raises(ContractError, match="no serverTime"):
+        answering(lambda _: httpx.Response(200, json={"serverTime": time})).server_time()
 
 
 def test_the_zone_is_read_where_times_are_not_converted() -> None:

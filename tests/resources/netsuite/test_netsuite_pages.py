@@ -106,6 +106,7 @@ def test_a_normalized_page_is_not_parsed_again() -> None:
         ("1.50", "1.50"),
         ("1001.0", "1001"),
         ("2.00", "2"),
+        pytest.param("7" * 5000, "7" * 5000, id="5000 digits"),
     ],
 )
 def test_a_number_keeps_its_digits(number: str, expected: str) -> None:
@@ -153,6 +154,26 @@ def test_a_value_that_is_not_text_is_repaired_and_named(bad: bytes) -> None:
     assert set(second["x"]) <= {"a", "b", "\ufffd"}
     assert "\ufffd" in second["x"]
     assert [(row["id"], column) for row, column in page.repaired] == [("2", "x")]
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+def test_a_value_nested_too_deeply_is_replaced_and_named(depth: int) -> None:
+    """It stops neither its page nor the run."""
+    items = [{"links": [], "id": "1", "x": "a"}, {"links": [], "id": "2", "x": "@"}]
+    answer = orjson.dumps(body(items)).replace(b'"@"', b"[" * depth + b"]" * depth)
+
+    page = scan_page(answer, "id", "query").normalized()
+
+    assert [row["x"] for row in orjson.loads(page.items)] == ["a", "\ufffd"]
+    assert [(row["id"], column) for row, column in page.repaired] == [("2", "x")]
+
+
+def test_a_key_of_any_length_is_read_or_rejected() -> None:
+    """Python converts no number of more than 4300 digits."""
+    answer = orjson.dumps(body([{"links": [], "id": "7" * 5000}]))
+
+    with pytest.raises(ContractError, match="a row has no whole number in id"):
+        scan_page(answer, "id", "query")
 
 
 def test_a_byte_order_mark_is_skipped() -> None:

@@ -64,6 +64,12 @@ def test_a_wait_until_tomorrow_ends_the_run(body: Any) -> None:
     assert isinstance(error_for_429(body), QuotaExhaustedError)
 
 
+@pytest.mark.parametrize("seconds", ["99999999999999999999", "1e300"])
+def test_a_wait_of_any_length_ends_the_run(seconds: str) -> None:
+    """No date can represent it."""
+    assert isinstance(error_for_429({}, {"Retry-After": seconds}), QuotaExhaustedError)
+
+
 def test_an_error_never_contains_sent_values() -> None:
     """If the service quotes a customer's name, it is removed; error texts are logged."""
     form = {"name": "Jörg & Söhne", "externalId": "7"}

@@ -8,12 +8,19 @@ from typing import Any
 import httpx
 import pytest
 
-from resources.errors import ContractError, CredentialsError, QuotaExhaustedError, TransientError
+from resources.errors import (
+    ContractError,
+    CredentialsError,
+    QuotaExhaustedError,
+    RequestRejectedError,
+    TransientError,
+)
 from resources.http import HttpClient
 from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.auth import UNKNOWN_LIFE_S, Application, PasswordSignIn, RefreshingSignIn
 from resources.suiteprojects.client import SuiteProjectsClient
 from resources.suiteprojects.doctor import diagnose_suiteprojects
+from resources.suiteprojects.responses import is_id
 from resources.suiteprojects.tokens import TokenFile
 from resources.suiteprojects.xml import command, parse_xml, record_of
 from tests.resources.altered import suiteprojects_with
@@ -46,6 +53,56 @@ def test_requests_left_in_any_form_are_read(sandbox: Sandbox, number: str, left:
         assert list(client.read_all("Customer", ["name"])) == []
         (requests,) = (each for each in diagnose_suiteprojects(client, {}) if each.check == "requests")
     assert requests.passed is (left is None or left > 200)
+
+
+@pytest.mark.parametrize("status", [2, 9, 401, 411, 416, 418, 420, 507])
+@pytest.mark.parametrize("block", ["Auth", "Read"])
+def test_deleted_records_are_not_none_after_a_rejected_sign_in(sandbox: Sandbox, status: int, block: str) -> None:
+    """A record that is deleted would count as hidden, and the user may be locked by another attempt."""
+    with suiteprojects_with(sandbox, replacing(f'<{block} status="[^"]*"', f'<{block} status="{status}"')) as client:
+        with pytest.raises(CredentialsError, match=f"status {status}: "):
+            client.deleted_ids("Customer")
+
+        assert client.calls == 1
+
+
+@pytest.mark.parametrize("status", [10, 427, 601, 910, 999])
+def test_a_status_of_auth_says_nothing_of_deleted_records(sandbox: Sandbox, status: int) -> None:
+    """Whatever its number: no Read was answered."""
+    change = replacing('<Auth status="[^"]*"', f'<Auth status="{status}"')
+    with suiteprojects_with(sandbox, change) as client, pytest.raises(RequestRejectedError, match=f"status {status}"):
+        client.deleted_ids("Customer")
+
+
+@pytest.mark.parametrize("inside", ["<customer><id>1</id></customer>", "<Wait>5</Wait>"])
+def test_a_read_with_something_else_than_records_is_not_empty(sandbox: Sandbox, inside: str) -> None:
+    """Every record would count as deleted in the target."""
+    change = replacing("<Read .*?(/>|</Read>)", f'<Read status="0">{inside}</Read>')
+    with suiteprojects_with(sandbox, change) as client, pytest.raises(ContractError):
+        list(client.read_all("Customer", ["name"]))
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"), [("ISO-8859-1", "latin-1"), ("windows-1252", "cp1252"), ("x-unknown", "utf-8")]
+)
+def test_a_repaired_response_is_read_in_its_own_encoding(declared: str, encoding: str) -> None:
+    """One bare ampersand does not change the other values, even if two letters look like one of UTF-8."""
+    text = f'<?xml version="1.0" encoding="{declared}"?><response><name>A & Ã¶å</name></response>'
+
+    assert parse_xml(text.encode(encoding)).findtext("name") == "A & Ã¶å"
+
+
+def test_an_id_of_any_length_is_one() -> None:
+    """Python converts no number of more than 4300 digits."""
+    assert is_id("7" * 5000)
+    assert not is_id("000")
+
+
+@pytest.mark.parametrize("status", [10, 424, 425, 602])
+def test_a_service_that_does_not_list_deleted_records_says_so(sandbox: Sandbox, status: int) -> None:
+    """Its answer is about what was asked, and not about the sign-in."""
+    with suiteprojects_with(sandbox, replacing('<Read status="[^"]*"', f'<Read status="{status}"')) as client:
+        assert client.deleted_ids("Customer") == set()
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,17 @@ def test_a_rejected_sign_in_names_the_fix(sandbox: Sandbox, wrong: dict[str, str
     assert sandbox.suiteprojects.rows("Customer") == []
 
 
+@pytest.mark.parametrize("setting", ["password", "key", "namespace", "access_token"])
+def test_a_credential_with_a_control_character_is_named(sandbox: Sandbox, setting: str) -> None:
+    """XML cannot represent it; it is not quoted."""
+    with open_suiteprojects(sandbox=str(sandbox.folder), **{setting: "secret\x01word"}) as client:
+        with pytest.raises(CredentialsError, match="characters that cannot be sent") as raised:
+            client.server_time()
+        assert client.calls == 0
+
+    assert "secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("status", [401, 410, 412, 413, 416, 417, 420, 426, 506])
 def test_auth_statuses_are_credentials_errors(sandbox: Sandbox, client: SuiteProjectsClient, status: int) -> None:
     """Only a person can fix these."""

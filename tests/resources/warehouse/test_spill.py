@@ -1,14 +1,18 @@
 """Every section obeys the memory limit, and spills where only this user may read."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from resources.scratch import own_folder
+from resources.warehouse import spill
 from resources.warehouse.spill import FOLDER
 from resources.warehouse.warehouse import Warehouse
 
@@ -41,6 +45,19 @@ def test_what_does_not_fit_spills_to_disk(tmp_path: Path) -> None:
 
     assert warehouse.read("select count(*) as n from big")["n"][0] == ROWS
     assert list((tmp_path / FOLDER).glob("*/*/*")) == []
+
+
+def test_a_warehouse_on_a_full_disk_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what has to spill fails."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Warehouse(tmp_path).replace("small", pl.DataFrame({"id": [1]}))
+    monkeypatch.setattr(spill, "_own", {})
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+
+    assert Warehouse(tmp_path, memory_mb=64).table("small").rows() == [(1,)]
 
 
 def test_what_a_killed_process_spilled_is_removed(tmp_path: Path) -> None:
@@ -76,6 +93,11 @@ def test_what_a_killed_process_published_in_part_is_removed(tmp_path: Path) -> N
         assert theirs.exists()
     assert not left.exists()
     assert [path.name for path in tmp_path.glob(".analyst*")] == []
+
+
+def test_a_warehouse_that_was_never_written_is_published(tmp_path: Path) -> None:
+    """Its folder is created, as for every other section."""
+    assert Warehouse(tmp_path / "new" / "warehouse").publish() > 0
 
 
 def _publish(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A record is found by NetSuite id, number, name, or the target's id."""
 
+import polars as pl
 import pytest
 
 from assets.delivery.audit.find import Record, find_records
@@ -38,14 +39,18 @@ def test_an_empty_warehouse_has_no_records(warehouse: Warehouse) -> None:
     assert find_records(warehouse, "1") == []
 
 
-def test_a_target_id_of_an_unsearchable_source_finds_nothing(delivered: WorkflowRunner) -> None:
-    """Departments have links too, but cannot be searched by name."""
+@pytest.mark.parametrize("text", ["departments:1", "sales", "4711"])
+def test_a_classification_is_found_although_a_customer_has_its_id(delivered: WorkflowRunner, text: str) -> None:
+    """It is delivered as well, as a node of a hierarchy; the number alone still means the customer."""
     with delivered.warehouse.writer() as con:
         con.execute(
             "insert into sync_links (workflow, source, source_id, target_id) values ('x', 'departments', '1', '4711')"
         )
+        department = pl.DataFrame({"department_id": ["1"], "full_name": ["Sales"]})
+        replace_table(con, "stg_netsuite__departments", department)
 
-    assert find_records(delivered.warehouse, "4711") == []
+    assert find_records(delivered.warehouse, text) == [Record("departments", "1", "1", "Sales")]
+    assert [each.source for each in find_records(delivered.warehouse, "1")] == ["customers"]
 
 
 def test_a_part_of_a_name_or_number_finds_records_but_only_if_asked_for(delivered: WorkflowRunner) -> None:
@@ -62,11 +67,11 @@ def test_an_exact_match_wins_over_a_part(delivered: WorkflowRunner) -> None:
     assert [each.source_id for each in find_records(delivered.warehouse, "7", partial=True)] == ["7"]
 
 
-@pytest.mark.parametrize("text", ["ACME Steel Inc", "ACME  Steel Inc", " acme\u00a0steel  inc"])
+@pytest.mark.parametrize("text", ["ACME Steel Inc", "ACME\u00a0 Steel\tInc", " acme\u00a0steel  inc", "T 1"])
 def test_spaces_of_a_name_count_as_one(warehouse: Warehouse, text: str) -> None:
     """A page shows several spaces as one, which is what people copy."""
     with warehouse.writer() as con:
-        row = {"company_name": "ACME  Steel\tInc", "entity_number": "CUST-1"}
+        row = {"company_name": "ACME\u00a0 Steel\tInc", "entity_number": "CUST  1"}
         replace_table(con, "stg_netsuite__customers", customers(customer("1", **row)))
 
     assert [each.source_id for each in find_records(warehouse, text, partial=True)] == ["1"]

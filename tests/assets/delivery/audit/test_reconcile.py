@@ -69,6 +69,19 @@ def test_what_a_person_left_out_of_a_plan_is_explained(precoro: WorkflowRunner) 
     assert (found.explained, found.examples, found.unexplained) == ({"plan_partial": 1}, {"plan_partial": ["2"]}, {})
 
 
+@pytest.mark.long
+def test_what_a_plan_that_waited_holds_back_is_explained(precoro: WorkflowRunner) -> None:
+    """Only what it sent has a newer decision in the ledger; the other record was unchanged before."""
+    precoro.spec = one_source(guards={"update": {"rows": 0}})
+    precoro.stage(customer("1"), customer("2")).run()
+    renamed = precoro.stage(customer("1", company_name="New"), customer("2", company_name="x" * 257))
+    precoro.apply(renamed.plan("planned").plan_id, "applied")
+
+    found = reconciled(precoro)
+
+    assert (found.explained, found.unexplained) == ({"too_long": 1}, {})
+
+
 @pytest.mark.parametrize("below", ["2", None])
 def test_a_record_that_a_person_moved_is_an_edit(precoro: WorkflowRunner, sandbox: Sandbox, below: str | None) -> None:
     """At the top level it was called equal, below another record normalized by the target."""

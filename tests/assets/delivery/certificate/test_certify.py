@@ -1,11 +1,12 @@
 """A certificate claims only what was read by value, decided and read back; it goes back with its evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import polars as pl
 import pytest
@@ -128,6 +129,36 @@ def test_what_a_person_left_out_of_a_plan_is_pending(flow: WorkflowRunner) -> No
     found = newest(flow)
     assert (found.wrong, found.pending, found.verified) == (0, 1, 1)
     assert found.reason == "customers 2 is pending (update)"
+
+
+TOO_LONG = customer("2", company_name="x" * 257)
+Row = Mapping[str, Any]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("earlier", "two", "edits", "counts"),
+    [
+        (TWO, TOO_LONG, {}, (1, 1, 0)),
+        (TWO, TOO_LONG, {"name": "Edited"}, (1, 1, 0)),
+        (TOO_LONG, TWO, {"name": "Edited"}, (1, 0, 1)),
+    ],
+)
+def test_a_plan_that_waited_decides_also_what_it_did_not_send(
+    flow: WorkflowRunner, sandbox: Sandbox, earlier: Row, two: Row, edits: Row, counts: tuple[int, int, int]
+) -> None:
+    """The ledger has an older decision of that record: it neither makes it wrong nor holds back that it was edited."""
+    flow.spec = one_source(guards={"update": {"rows": 0}})
+    read(flow, LATER, ONE, earlier)
+    run(flow)
+    read(flow, LATER, RENAMED, two)
+    flow.apply(flow.plan("planned").plan_id, "applied")
+    edit(flow, sandbox, "2", **edits)
+    flow.clock.sleep(3600)
+    read_target_state(flow.context("night"))
+    certify_run(flow.context("night"))
+
+    assert (newest(flow).verified, newest(flow).held, newest(flow).wrong) == counts
 
 
 @pytest.mark.long

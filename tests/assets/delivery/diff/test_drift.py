@@ -71,6 +71,7 @@ def test_an_edit_between_plan_and_send_is_no_normalization(suiteprojects: Workfl
     assert suiteprojects.run() == {"1": ("unchanged", "identical")}
 
 
+@pytest.mark.long
 def test_an_edit_between_plan_and_send_is_reported_as_any_other(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:
@@ -191,12 +192,14 @@ def test_a_record_that_was_switched_off_manually_is_drift(edited: WorkflowRunner
     assert drift(edited) == [("restored", "active")]
 
 
+@pytest.mark.long
 def test_an_edit_of_a_record_that_becomes_inactive_is_drift(edited: WorkflowRunner) -> None:
     """The record is switched off with the name that a person gave it."""
     assert edited.stage(customer("1", is_inactive=True)).run() == {"1": ("deactivate", "inactive")}
     assert drift(edited) == [("deactivated", "company")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changed", [{"entity_number": "C1 new"}, {"company_name": "New as well"}])
 def test_an_edit_of_a_record_that_changed_in_netsuite_is_drift(edited: WorkflowRunner, changed: dict[str, str]) -> None:
     """NetSuite changed another field, or the same one to a third value: our last write explains neither."""
@@ -229,14 +232,18 @@ def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner,
 
 
 @pytest.mark.long
-def test_an_inactive_record_that_was_switched_on_manually_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
-    """Our last write switched it off."""
-    edited.run()
-    edited.stage(customer("1", is_inactive=True)).run()
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_inactive_record_that_was_switched_on_manually_is_switched_off_under_every_policy(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox, policy: str
+) -> None:
+    """Our last write switched it off, and `lifecycle` says that it is to be so."""
+    suiteprojects.spec = suite_customers(drift=policy)
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", is_inactive=True)).run()
     edit_customer(sandbox, active="1")
 
-    assert edited.run() == {"1": ("deactivate", "inactive")}
-    assert drift(edited) == [("deactivated", "active")]
+    assert suiteprojects.run() == {"1": ("deactivate", "inactive")}
+    assert drift(suiteprojects) == [("deactivated", "active")]
 
 
 HELD_BACK = {
@@ -270,6 +277,7 @@ def test_an_edit_of_a_record_that_is_held_back_is_drift(
     assert drift(suiteprojects) == []
 
 
+@pytest.mark.long
 def test_an_edit_of_a_record_that_is_inactive_on_both_sides_is_drift(edited: WorkflowRunner, sandbox: Sandbox) -> None:
     """It was renamed after it was switched off; it stays so, and the person sees it."""
     edited.stage(customer("1", is_inactive=True)).run()

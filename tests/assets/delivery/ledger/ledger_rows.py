@@ -10,7 +10,7 @@ from assets.delivery.ledger.attempts import Attempt
 MOMENT = datetime(2026, 11, 16, 6, 0)  # noqa: DTZ001 - the warehouse's timestamps are naive UTC
 
 
-def decided(**actions: tuple[str, str]) -> pl.DataFrame:
+def decided(**actions: tuple[str, str | None]) -> pl.DataFrame:
     """Return decisions as write_decisions takes them.
 
     Args:

@@ -2,7 +2,8 @@
 
 import duckdb
 
-from assets.delivery.ledger.decisions import write_decisions
+from assets.delivery.ledger.decisions import replaced_since, write_decisions
+from assets.delivery.ledger.sequence import next_position
 from assets.delivery.ledger.tables import ensure_ledger
 from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.ledger.ledger_rows import MOMENT, decided
@@ -42,3 +43,15 @@ def test_another_target_record_is_another_decision(warehouse: Warehouse) -> None
         write_decisions(con, "flow", "v", "r2", MOMENT, decided(_1=("unchanged", "902")))
 
         assert [row[2:] for row in periods(con)] == [("r1", "r2"), ("r2", None)]
+
+
+def test_only_what_a_record_had_when_the_plan_was_made_was_replaced_since(warehouse: Warehouse) -> None:
+    """A record that lost its target record before the plan says nothing about who has that one now."""
+    with warehouse.writer() as con:
+        ensure_ledger(con)
+        write_decisions(con, "flow", "v", "r1", MOMENT, decided(_1=("unchanged", "901"), _2=("unchanged", "902")))
+        write_decisions(con, "flow", "v", "r2", MOMENT, decided(_1=("create", None), _2=("unchanged", "902")))
+        con.execute("insert into sync_plans (plan_id, position) values ('p', ?)", [next_position(con)])
+        write_decisions(con, "flow", "v", "r3", MOMENT, decided(_1=("create", None), _2=("unchanged", "903")))
+
+        assert replaced_since(con, "flow", "p") == {"902"}

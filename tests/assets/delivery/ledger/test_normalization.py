@@ -125,6 +125,7 @@ def test_a_new_value_of_a_normalized_field_is_sent(suiteprojects: WorkflowRunner
     assert runner.table("sync_normalizations")["last_run"].to_list()[0] == "run 1"
 
 
+@pytest.mark.long
 def test_a_manual_edit_of_a_normalized_record_is_drift(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """Only the values right after our write count as normalized."""
     runner = normalizing(suiteprojects, sandbox, "trimmed")

@@ -143,6 +143,7 @@ def test_what_a_run_proves_is_kept_beside_later_ones_that_prove_nothing(precoro:
         assert not any(accepted for _, accepted in canary_halts(con, "flow", precoro.spec.version))
 
 
+@pytest.mark.long
 def test_pruning_twice_deletes_nothing_more(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Retention runs every night."""
     first, *_ = years(precoro)

@@ -145,6 +145,7 @@ def test_a_check_box_means_the_same_as_text_and_as_a_boolean(checked: pl.Series)
         ({"from": "compny_name"}, "has no column compny_name"),
         ({"sql": "upper(compny_name)"}, "has no column compny_name"),
         ({"from": "custentity_new"}, "has no column custentity_new yet; `millpond plan flow` reads from NetSuite"),
+        ({"from": "cseg_new"}, "has no column cseg_new yet; `millpond plan flow` reads from NetSuite"),
         ({"sql": "company_name +"}, r"flow.customers.x: `company_name \+`"),
         ({"sql": "no_such_function(email)"}, "flow.customers.x: .*no function `no_such_function`"),
         ({"sql": "(select 1)"}, "flow.customers.x: .*subqueries are not supported"),

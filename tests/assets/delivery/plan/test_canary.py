@@ -104,6 +104,7 @@ def test_applying_a_part_accepts_nothing(truncating: WorkflowRunner, sandbox: Sa
     assert ours(sandbox) == 6
 
 
+@pytest.mark.long
 def test_a_part_that_shows_what_was_sent_accepts_nothing(truncating: WorkflowRunner, sandbox: Sandbox) -> None:
     """One short name says nothing about the long ones: neither a full run nor a real-time one may send them."""
     truncating.stage(*many("A long name {}", 7), customer("8", company_name="Short")).run()

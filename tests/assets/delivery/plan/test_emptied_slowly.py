@@ -140,6 +140,7 @@ def test_a_part_that_a_person_applied_accepts_nothing_else(small: WorkflowRunner
     assert lose(small, 2 * A_FEW, "third") == ["emptied_slowly"]
 
 
+@pytest.mark.long
 def test_the_guard_can_be_switched_off(small: WorkflowRunner) -> None:
     """By its number of days."""
     small.spec = suite_customers(EMAIL, canary=[], guards={"emptied_slowly": {"percent": 10, "days": 0}})

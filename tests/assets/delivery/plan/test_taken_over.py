@@ -56,6 +56,7 @@ def test_a_few_records_a_run_are_added_up(small: WorkflowRunner) -> None:
     assert small.table("target_flow")["addr_email"].to_list().count("info@example.com") == A_FEW
 
 
+@pytest.mark.long
 def test_different_new_values_are_no_loss(small: WorkflowRunner) -> None:
     """As when people correct their e-mails."""
     for number in range(1, 4):
@@ -119,6 +120,7 @@ def test_the_guard_can_be_switched_off(small: WorkflowRunner) -> None:
     assert replace(small, 2 * A_FEW, "second") == []
 
 
+@pytest.mark.long
 def test_a_field_that_changes_with_the_date_does_not_count(small: WorkflowRunner) -> None:
     """Every record that is sent on one day has the same date."""
     dated = {"field": "addr_email", "sql": "email || cast(_today as varchar)"}

@@ -214,6 +214,7 @@ def test_an_undo_keeps_a_child_below_its_parent(precoro: WorkflowRunner, sandbox
 TWO = (customer("1"), customer("2"))
 
 
+@pytest.mark.long
 def test_a_parent_stays_active_above_a_record_that_a_later_run_created(
     precoro: WorkflowRunner, sandbox: Sandbox
 ) -> None:
@@ -244,6 +245,7 @@ def test_an_undo_does_not_switch_off_what_got_a_child_since_it_was_planned(
     assert all(each["enable"] for each in options(sandbox) if each["external_id"])
 
 
+@pytest.mark.long
 def test_nothing_is_created_below_a_parent_that_was_undone(precoro: WorkflowRunner) -> None:
     """It is switched off in the target; the records below wait, and say why."""
     precoro.stage(customer("1")).run()
@@ -318,6 +320,7 @@ def test_what_was_deactivated_with_its_parent_stays_undone(precoro: WorkflowRunn
     assert all(option["enable"] for option in options(sandbox) if option["external_id"])
 
 
+@pytest.mark.long
 def test_two_records_that_exchanged_their_places_return(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The one that was at the top first; the other one was rejected, because it would have been below itself."""
     nested = {"source": "projects", "parent": {"projects": "parent_project_id"}, "fields": [
@@ -453,6 +456,7 @@ def test_what_a_person_brought_back_before_the_undo_stays(suiteprojects: Workflo
     assert {row["company"] for row in records(sandbox) if row.get("externalid")} == {"Company 1", "Company 2"}
 
 
+@pytest.mark.long
 def test_no_later_run_continues_an_undo_that_the_quota_stopped(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The reason of what is left says what to do: the next run would send nothing. What was not undone is not held."""
     precoro.spec = one_source(canary=[])
@@ -590,6 +594,7 @@ def test_a_record_that_is_inactive_with_its_parent_stays_undone(precoro: Workflo
     assert precoro.table("sync_undo_holds").is_empty()
 
 
+@pytest.mark.long
 def test_an_undo_leaves_what_a_person_edited_in_a_field_that_is_no_longer_mapped(
     suiteprojects: WorkflowRunner, sandbox: Sandbox
 ) -> None:

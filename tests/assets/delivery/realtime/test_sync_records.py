@@ -123,6 +123,7 @@ def test_parents_are_synced_first(options: WorkflowRunner) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_record_with_an_unknown_parent_is_blocked(options: WorkflowRunner) -> None:
     """A later run sends it once the parent exists."""
     options.stage(*FIVE, below=(project("9", customer_id="77"),))
@@ -130,6 +131,7 @@ def test_a_record_with_an_unknown_parent_is_blocked(options: WorkflowRunner) -> 
     assert decided(sync(options, ("projects", "9"))) == {"9": ("blocked", "parent_missing")}
 
 
+@pytest.mark.long
 def test_a_deleted_record_is_deactivated(options: WorkflowRunner) -> None:
     """A full run does the same."""
     options.stage(customer("1", is_deleted=True), *FIVE[1:])

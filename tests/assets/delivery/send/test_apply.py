@@ -54,6 +54,22 @@ def test_foreign_records_are_in_the_target_state_and_unchanged(precoro: Workflow
     assert precoro.table("target_flow").filter(pl.col("external_id").is_null()).height == 3
 
 
+@pytest.mark.long
+def test_a_record_that_was_deleted_between_plan_and_send_is_created_by_the_next_run(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The target rejected an update, which says nothing about a create."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    suiteprojects.stage(customer("1", company_name="Renamed")).plan("planned")
+    (key,) = (int(row["id"]) for row in sandbox.suiteprojects.rows("Customer") if row.get("externalid") == "1")
+    sandbox.suiteprojects.delete("Customer", key)
+    suiteprojects.send("planned")
+
+    assert suiteprojects.attempts("1")[-1][2] == "rejected"
+    assert suiteprojects.run() == {"1": ("create", "new")}
+
+
 def test_a_plan_is_sent_once(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """It was made from a target state that sending changes."""
     precoro.stage(customer("1")).plan("first")
@@ -149,6 +165,7 @@ def test_a_project_moves_to_a_customer_created_in_the_same_run(precoro: Workflow
     assert parents_of(sandbox)["100"] == "1"
 
 
+@pytest.mark.long
 def test_a_manual_edit_is_restored_as_drift(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """The reason code explains to the target's users who changed it back."""
     precoro.stage(customer("1")).run()
@@ -170,6 +187,7 @@ def test_a_change_of_the_workflow_file_has_its_own_reason(precoro: WorkflowRunne
     assert precoro.run() == {"1": ("update", "workflow_changed")}
 
 
+@pytest.mark.long
 def test_a_rejected_record_is_retried_after_it_changed(precoro: WorkflowRunner, sandbox: Sandbox) -> None:
     """Not before: the call would count, and the response would be the same."""
     sandbox.switches.set("precoro", PrecoroSwitches, name_limit=12)

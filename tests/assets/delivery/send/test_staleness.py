@@ -234,6 +234,7 @@ def test_a_record_follows_its_parent_as_that_is_now(
     assert enabled == [is_inactive] * 3
 
 
+@pytest.mark.long
 def test_a_plan_that_cannot_be_compared_with_the_target_still_waits(mixed: WorkflowRunner, sandbox: Sandbox) -> None:
     """Nothing was sent, so what was approved is not used up."""
     plan_id = plan_then(mixed)

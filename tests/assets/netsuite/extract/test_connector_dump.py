@@ -365,6 +365,21 @@ def test_a_change_of_the_date_preference_changes_no_value(account: NetSuiteAccou
     assert (report.updated, account.raw("customers")["1"]["custentity_end"]) == (0, "2027-04-03")
 
 
+def test_a_field_of_another_type_is_read_again(account: NetSuiteAccount) -> None:
+    """A list that becomes a text holds a label in every record, and no date of change moves."""
+    account.switch(custom_fields=["customer.cseg_brand:list"], blank_columns=["customer.cseg_brand"])
+    account.custom_columns("cseg_brand")
+    account.customers(1, cseg_brand=7)
+    account.extract()
+    account.switch(custom_fields=["customer.cseg_brand:text"], blank_columns=[])
+    account.later(7200)
+
+    changed, quiet = account.extract(), account.extract()
+
+    assert (changed.mode, quiet.mode) == ("full", "incremental")
+    assert account.raw("customers")["1"]["cseg_brand"] == "7"
+
+
 def test_unknown_types_of_custom_fields_are_reported(account: NetSuiteAccount) -> None:
     """Without the catalog, dates arrive in the user's preferred format: an operator should know."""
     account.switch(custom_fields=["customer.custentity_end:date"], metadata_visible=False)

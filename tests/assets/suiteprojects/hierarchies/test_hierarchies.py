@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from assets.delivery.imports.manual_links import ManualLink, save_manual_link
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
 from assets.delivery.target import Action, Verdict, Write
 from assets.suiteprojects.hierarchies.trees import Trees
 from assets.suiteprojects.node_target import NodeTarget
 from assets.suiteprojects.target import SuiteProjectsTarget
+from resources.clock import utc_now
 from resources.errors import CredentialsError, RequestRejectedError
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -86,6 +88,33 @@ def test_a_new_warehouse_clears_no_node_before_the_departments_have_run(account:
     assert attached(account) == before == {"1": ["Inside"], "2": []}
     departments(account)
     assert customers(account, *rows) == {"1": "unchanged", "2": "unchanged"}
+
+
+@pytest.mark.long
+def test_a_plan_that_waited_attaches_nothing_to_a_node_that_another_one_replaced(account: Account) -> None:
+    """A person linked another node of that department after the plan was made; the next plan has its id."""
+    departments(account)
+    customers(account, customer("1", custentity_department="1"))
+    rows = [customer("1", custentity_department="3"), customer("2", custentity_department="3")]
+    stage(account.warehouse, customers=rows)
+    account.runs += 1
+    target, clock, known = account.plan(CUSTOMERS), account.sandbox.clock, account.other.read("HierarchyNode")
+    (old,) = (each for each in known if each.get("externalid") == "Customer Department 3")
+    place = {name: old[name] for name in ("hierarchyid", "levelid", "isanode")}
+    other = account.other.write("Add", "HierarchyNode", name="Professional services", **place)
+    account.sandbox.suiteprojects.modify("HierarchyNode", int(old["id"]), externalid="")
+    account.runs += 1
+    account.plan(DEPARTMENTS)
+    with account.warehouse.writer() as con:
+        save_manual_link(con, ManualLink(DEPARTMENTS, "departments", "3", other, "ada", utc_now(clock)))
+    departments(account)
+    run = RunContext(account.warehouse, account.workflows[CUSTOMERS], target, "applied", clock)
+    run_sync(run, plan_id=account.planned[CUSTOMERS].plan_id)
+
+    assert attached(account) == {"1": ["Sales"]}
+    assert account.decisions(CUSTOMERS)["1"][1].startswith("not sent: hierarchy:Customer Department is the id")
+    assert customers(account, *rows) == {"1": "update", "2": "create"}
+    assert {row["hierarchy_node_ids"] for row in account.other.read("Customer")} == {other}
 
 
 @pytest.mark.parametrize("rows", [23, 10])
