@@ -66,8 +66,8 @@ from assets.delivery.send.staleness import (
     MAY_EXIST,
     STALE,
     STALE_TARGET,
+    decided_meanwhile,
     exclude_changed,
-    exclude_decided,
     exclude_replaced,
     exclude_stale,
     exclude_updated_in_real_time,
@@ -227,8 +227,10 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
             plan = opened(rows, asdict(stored), run.cipher)  # in the transaction: a plan of another key is not taken
         except EncryptionError as error:
             raise PlanError(f"{workflow.name}: plan {stored.plan_id}: {error}; otherwise make a new one") from error
+        decided = keys_frame(())
         if stored.kind != PlanKind.UNDO:
-            plan = exclude_decided(plan, read_manual_links(con, workflow.name))
+            decided = decided_meanwhile(plan, read_manual_links(con, workflow.name))
+            plan = exclude(plan, decided, *DECIDED)
         if filters and not only_parts(plan, filters, run.target.active_field)["payload"].count():
             raise SyncError(f"{workflow.name}: plan {stored.plan_id} writes no such record; it can still be sent")
         if not plan_id:  # an applied plan is compared with the current target instead
@@ -239,8 +241,7 @@ def _take(run: RunContext, plan_id: str, kind: PlanKind, filters: Mapping[str, S
         later = keys_frame(confirmed_since(con, workflow.name, stored.plan_id))
     reach("plan_taken")
     # parents are in the whole plan, of which only a part may be sent; an undo plan does not have them
-    known = plan.filter(pl.col("reason").ne_missing(pl.lit(DECIDED[1]))).join(later, on=KEY, how="anti")
-    own = links if stored.kind == PlanKind.UNDO else known
+    own = links if stored.kind == PlanKind.UNDO else plan.join(pl.concat([decided, later]), on=KEY, how="anti")
     parents = (upstream, own, links.join(later, on=KEY, how="semi"))
     return _Taken(stored, plan, links, plan, parents, later, filters)
 

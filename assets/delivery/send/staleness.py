@@ -195,8 +195,8 @@ def exclude_updated_in_real_time(plan: pl.DataFrame, keys: Collection[SourceKey]
     return exclude(plan, keys_frame(keys), "stale_target", "superseded by a real-time update")
 
 
-def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFrame:
-    """Exclude records for which a person chose another target record, or none, after the plan (no undo) was made."""
+def decided_meanwhile(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFrame:
+    """Return KEY of the records for which a person chose another target record, or none, after the plan was made."""
     chosen = manual_links.with_columns(pl.lit(value=True).alias("_decided"))
     rows = plan.join(chosen, on=KEY, how="left", maintain_order="left")
     is_decided, other = (
@@ -207,7 +207,7 @@ def exclude_decided(plan: pl.DataFrame, manual_links: pl.DataFrame) -> pl.DataFr
     unmatched = pl.col("action") == Action.ADOPT
     none = unmatched & is_decided & pl.col("manual_target_id").is_null()
     withdrawn = unmatched & (pl.col("matched_by") == MANUAL) & ~is_decided
-    return exclude(plan, rows.filter(linked | none | withdrawn).select(KEY).unique(), *DECIDED)
+    return rows.filter(linked | none | withdrawn).select(KEY).unique()
 
 
 def _edited(

@@ -11,8 +11,9 @@ from assets.delivery.imports.manual_links import ManualLink, possible_matches, s
 from assets.delivery.ledger.attempts import AttemptState, write_attempts
 from assets.delivery.ledger.links import read_links
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.plan.exclude import exclude
 from assets.delivery.schemas import MANUAL_LINK_SCHEMA
-from assets.delivery.send.staleness import DECIDED, exclude_decided
+from assets.delivery.send.staleness import DECIDED, decided_meanwhile
 from assets.delivery.spec.workflow import Workflow
 from resources.clock import utc_now
 from resources.sandbox.sandbox import Sandbox
@@ -76,7 +77,7 @@ def test_what_a_person_decided_after_a_plan_was_made_is_not_overruled_by_it(
     (row,) = plan_rows([desired()])
     plan = pl.DataFrame([{**row, "action": action, "target_id": target_id, "matched_by": matched_by}])
 
-    (found,) = exclude_decided(plan, manual(*decided)).to_dicts()
+    (found,) = exclude(plan, decided_meanwhile(plan, manual(*decided)), *DECIDED).to_dicts()
 
     assert (found["action"], found["payload"] is not None) == ((action, True) if sent else ("skipped", False))
     assert sent or (found["reason_code"], found["reason"]) == DECIDED
