@@ -7,6 +7,7 @@ import yaml
 from filelock import FileLock
 
 from orchestration.configuration.settings import ROOT, MillpondSettings
+from resources.atomic_file import write_atomically
 
 LOCK_TIMEOUT_S = 60.0
 EVENT_BATCH = "500"  # events that Dagster knows at once, such as all that a run plans, and that are stored at once
@@ -27,7 +28,8 @@ def prepare_home(settings: MillpondSettings) -> None:
         config = yaml.safe_load(text)
         config["concurrency"]["pools"]["default_limit"] = len(settings.account_names)
         text = yaml.safe_dump(config)
-    (settings.dagster_home / "dagster.yaml").write_text(text, encoding="utf-8")
+    # a process that starts meanwhile, and found half of it, would store events without redaction
+    write_atomically(settings.dagster_home / "dagster.yaml", text, durable=False)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
 
 

@@ -151,4 +151,4 @@ def _database_problem(file: Path) -> str:
         return ""  # locked or full: reported by whatever uses it
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if found == "ok" else found.partition("\n")[0]
+    return "" if found == "ok" else found.splitlines()[-1]  # the first names the database, which is always `main`

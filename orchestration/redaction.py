@@ -1,4 +1,4 @@
-"""Logs and tracebacks of this process, without the secrets of its settings.
+"""Logs, warnings and tracebacks of this process, without the secrets of its settings.
 
 install()  ->  every log record and every uncaught error;  for what Dagster stores see `dagster_storage.py`
 """
@@ -7,13 +7,14 @@ import logging
 import sys
 import threading
 import traceback
+import warnings
 from typing import Any
 
 from orchestration.configuration.secret_settings import know_secrets, redact
 
 
 def install() -> None:
-    """Redact every log record and uncaught error of this process from now on; repeating it reads the secrets again."""
+    """Redact every log record, warning and uncaught error from now on; repeating it reads the secrets again."""
     know_secrets()
     if getattr(logging.getLogRecordFactory(), "redacts", False):
         return
@@ -21,8 +22,8 @@ def install() -> None:
 
     def record_of(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = made(*args, **kwargs)
-        shown = redact(record.getMessage()) if record.args or isinstance(record.msg, str) else record.msg
-        if shown != record.msg:
+        text = _text_of(record)
+        if (shown := redact(text)) != record.msg and (record.args or shown != text):
             record.msg, record.args = shown, ()
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
@@ -32,6 +33,17 @@ def install() -> None:
     logging.setLogRecordFactory(record_of)
     sys.excepthook = _print_uncaught
     threading.excepthook = lambda given: _print_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+    sys.unraisablehook = lambda given: _print_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+    shown_warning = warnings.formatwarning
+    warnings.formatwarning = lambda *given, **more: redact(shown_warning(*given, **more))
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    """Return the message; of a call whose arguments do not fit its format, both: it is no error of what was logged."""
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - whatever its arguments raise
+        return f"{record.msg} {record.args}"
 
 
 def _print_uncaught(kind: type[BaseException], error: BaseException | None, frames: Any) -> None:

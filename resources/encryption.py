@@ -6,11 +6,15 @@ one and drop the old one when nothing encrypted with it is left.
 
 import hashlib
 import hmac
+import re
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 PREFIX = "sealed:"  # marks encrypted text; text written before a key was set has none
 
+_KEY = re.compile(
+    r"[A-Za-z0-9+/_-]{43}="
+)  # base64 decoders leave out what is none, such as all of `key key` but the first
 MALFORMED = "MILLPOND_ENCRYPTION_KEY must be 32 bytes in URL-safe base64; see .env.example"
 NO_KEY = "encrypted, but no key is set: set MILLPOND_ENCRYPTION_KEY to the key that encrypted it"
 WRONG_KEY = "encrypted with another MILLPOND_ENCRYPTION_KEY, or modified: set the key that encrypted it"
@@ -35,11 +39,10 @@ class Cipher:
             EncryptionError: A key has another form.
         """
         given = [key.strip() for key in keys.split(",")] if keys.strip() else []
+        if not all(map(_KEY.fullmatch, given)):
+            raise EncryptionError(MALFORMED)
         self._signing = [hmac.digest(key.encode(), b"millpond: signatures", "sha256") for key in given]
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in given]) if given else None
-        except ValueError as error:
-            raise EncryptionError(MALFORMED) from error
+        self._fernet = MultiFernet([Fernet(key) for key in given]) if given else None
 
     @property
     def has_key(self) -> bool:

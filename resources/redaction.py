@@ -3,7 +3,7 @@
 client, settings  ->  know()  ->  redact()  ->  errors, logs, events, alerts
 
 A secret is recognized as it is, and as services and our own pages quote it: URL-encoded, in base64, and escaped for
-JSON, JSON in JSON, XML, HTML or Python.
+JSON, JSON in JSON, XML, HTML or Python. So is its beginning or end, in a text that was cut.
 """
 
 import json
@@ -11,13 +11,14 @@ import re
 import threading
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
-from itertools import chain, product
+from itertools import chain, product, takewhile
 from urllib.parse import quote, quote_plus
 
 MIN_LENGTH = 6  # characters; shorter values occur in ordinary words
+MIN_PART = 16  # characters of a beginning or end; less leaves enough to guess, and may be a name or a host
 # passwords that anyone guesses; replaced, they would change the names of jobs and code locations in what Dagster stores
 NAMES = frozenset({
     "millpond", "netsuite", "suiteprojects", "precoro", "dagster", "postgres", "warehouse", "sandbox", "password",
@@ -29,11 +30,13 @@ _DOUBLE, _SINGLE = ('"', "&quot;", "&#34;"), ("'", "&apos;", "&#39;", "&#x27;") 
 _lock = threading.Lock()
 _known: OrderedDict[str, str] = OrderedDict()  # value -> name
 _spellings: list[tuple[str, str]] = []  # spelling of a value and its name, the longest first
+_beginnings: dict[str, tuple[str, list[str]]] = {}  # MIN_PART characters  ->  name, spellings that begin with them
+_ends: dict[str, tuple[str, list[str]]] = {}  # the same, of spellings backwards
 
 
 def know(name: str, *values: str) -> None:
     """Add secrets to what `redact` replaces; blank and short ones, and NAMES, are ignored."""
-    global _spellings  # noqa: PLW0603 - one process has one set of secrets
+    global _spellings, _beginnings, _ends  # noqa: PLW0603 - one process has one set of secrets
     fresh = {each.strip(): name for each in values if len(each.strip()) >= MIN_LENGTH and each.strip() not in NAMES}
     if all(_known.get(value) == label for value, label in fresh.items()):
         return
@@ -44,6 +47,16 @@ def know(name: str, *values: str) -> None:
             del _known[value]
         found = {form: label for value, label in _known.items() for form in _forms(value)}
         _spellings = sorted(found.items(), key=lambda each: -len(each[0]))  # one may be the beginning of another
+        _beginnings = _by_beginning((form, label) for form, label in _spellings if "://" not in form)  # a host may stay
+        _ends = _by_beginning((form[::-1], label) for form, label in _spellings)
+
+
+def _by_beginning(spellings: Iterable[tuple[str, str]]) -> dict[str, tuple[str, list[str]]]:
+    found: dict[str, tuple[str, list[str]]] = {}
+    for form, name in spellings:
+        if len(form) > MIN_PART:
+            found.setdefault(form[:MIN_PART], (name, []))[1].append(form)
+    return found
 
 
 def redact(text: str) -> str:
@@ -51,7 +64,28 @@ def redact(text: str) -> str:
     for form, name in _spellings:
         if form in text:
             text = text.replace(form, f"<{name}>")
-    return text
+    for part, (name, forms) in _beginnings.items():
+        if part in text:
+            text = _without(text, part, forms, f"<{name}…>")
+    backwards = text[::-1]
+    for part, (name, forms) in _ends.items():
+        if part in backwards:
+            backwards = _without(backwards, part, forms, f"<…{name}>"[::-1])
+    return backwards[::-1]
+
+
+def _without(text: str, part: str, forms: list[str], name: str) -> str:
+    """Replace a part, wherever it is, with as much of any form as follows."""
+    kept = ""
+    while part in text:
+        before, _, after = text.partition(part)
+        kept, text = f"{kept}{before}{name}", after[max(_shared(after, form[MIN_PART:]) for form in forms) :]
+    return kept + text
+
+
+def _shared(text: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    return sum(1 for _ in takewhile(lambda each: each[0] == each[1], zip(text, other, strict=False)))
 
 
 @lru_cache(maxsize=1024)

@@ -2,14 +2,14 @@
 
 runs that ended after the last check  ->  the last outcome of every step  ->  Alert, one per root cause
 
-A failed step recovers when it succeeds in a later run of any job, and a person's decision about a workflow, or a run
-that was killed, when its workflows are next synced. What leaves nothing to correct is no failure: a decision that was
+A failed step recovers when it succeeds in a later run of any job; a plan or record that a person sent, and a run that
+was killed, when its workflows are next synced. What leaves nothing to correct is no failure: a decision that was
 refused, or a quota that is used up. Our own errors read `system: operation: reason` and contain neither secrets nor
 record contents; of other errors only the class name is reported.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from assets.failures import failed_assets, is_expected
 from orchestration.account_partitions import run_tags
 from orchestration.alerts.conditions import Alert, Kind
 from orchestration.alerts.store import AlertStore
+from orchestration.automation.groups import APPLY_PLAN, RESEND_RECORD, WORKFLOW_TAG
 from orchestration.dagster_internals import StepEventStatus
 from orchestration.maintenance.retention import FINISHED
 
@@ -30,6 +31,7 @@ MAX_TEXT = 300
 MAX_EVALUATIONS = 20  # of a check, in which the last one with a result is searched
 MAX_EVALUATIONS_OF_ALL = 500  # where several accounts share them
 GUARD, SYNC = "guard", "sync_"
+SENDING = (APPLY_PLAN, RESEND_RECORD)  # a sync does what they left; any other decision has to be made again
 SYSTEMS = ("netsuite", "suiteprojects", "precoro")
 
 
@@ -70,7 +72,7 @@ def _record_run(instance: dg.DagsterInstance, store: AlertStore, run: dg.Dagster
 
 
 def _record_failure(instance: dg.DagsterInstance, store: AlertStore, run: dg.DagsterRun, job: str) -> None:
-    decided = _decided(instance, run)
+    decided = _decided(run)
     affected = decided or _affected(instance, run)
     failed = _failed_steps(instance, run)
     for step, cause in _causes(failed, _failed_checks(instance, run)):
@@ -154,15 +156,14 @@ def _affected(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     return sorted(name.removeprefix(SYNC) for name in planned - made if name.startswith(SYNC))
 
 
-def _decided(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
-    """The workflows that a person's decision was about: those of its settings, and on whose pages it is shown."""
-    if _asset_keys(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED):
-        return []  # a sync
+def _decided(run: dg.DagsterRun) -> list[str]:
+    """The workflow of which a person sent a plan or a record, as the run's settings or tags name it."""
+    if run.job_name not in SENDING:
+        return []
     ops: Any = run.run_config.get("ops") or {}
     configs = [(op or {}).get("config") or {} for op in ops.values()]
-    configured = {str(each["workflow"]) for each in configs if each.get("workflow")}
-    shown = _asset_keys(instance, run, dg.DagsterEventType.ASSET_OBSERVATION)
-    return sorted({name.removeprefix("plan_").removeprefix(SYNC) for name in shown} | configured)
+    named = {str(each["workflow"]) for each in configs if each.get("workflow")}
+    return sorted(named | {value for name, value in run.tags.items() if name == WORKFLOW_TAG})
 
 
 def _asset_keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> set[str]:
@@ -170,10 +171,16 @@ def _asset_keys(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.Dagst
     return {event.asset_key.to_user_string() for event in events if event and event.asset_key}
 
 
-def run_alerts(store: AlertStore) -> list[Alert]:
-    """Return one alert per root cause, with every workflow or step that it affects."""
+def run_alerts(store: AlertStore, active: Collection[str]) -> list[Alert]:
+    """Return one alert per root cause, with every workflow or step that it affects.
+
+    A workflow that is not active is left out: no later run of it would close the alert.
+    """
     grouped: dict[str, tuple[str, dict[str, None], dict[str, None]]] = {}
-    for step, run_id, key, cause, affected in store.failed_steps():
+    for step, run_id, key, cause, workflows in store.failed_steps():
+        affected = [each for each in workflows if each in active]
+        if workflows and not affected:
+            continue
         _, names, runs = grouped.setdefault(key, (cause, {}, {}))
         names.update(dict.fromkeys(affected or [step]))
         runs.update(dict.fromkeys([f"run {run_id[:8]}"]))

@@ -73,10 +73,10 @@ def check(
     with closing(AlertStore(path)) as store:
         with store.transaction() if keep else store.trial():
             record_runs(instance, store, now, account)
-            current, unchecked = run_alerts(store), set[Kind]()
+            names = [each.name for each in workflows]
+            current, unchecked = run_alerts(store, names), set[Kind]()
             current += check_alerts(instance, [check_key(each) for each in workflows], account)
             try:
-                names = [each.name for each in workflows]
                 current += warehouse_alerts(warehouse, names, limits, clock, set(store.open_alerts()))
             except (WarehouseError, TimeoutError) as error:
                 unchecked |= OF_WAREHOUSE

@@ -33,7 +33,8 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
             "A step of a run failed; all steps that failed for the same cause are one alert. None for what"
             " leaves nothing to correct: a decision that was refused, or a day's quota that is used up.",
             "Read the cause: `system: reason` names what to correct, see [Errors](errors.md). The run's page has more.",
-            "the same step, or the same job, succeeds in a later run",
+            "the same step, or the same job, succeeds in a later run; after a plan that a person sent, or a run that"
+            " was killed, its workflows are synced; or they are switched off",
         ),
     ],
     "check": [
@@ -101,7 +102,7 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
         AlertText(
             Kind.WAITING,
             "…: plan … of … records needs approval",
-            "A guard found that the plan would change more than the workflow allows, or a person planned an undo.",
+            "A guard found that the plan would change more than the workflow allows. An undo that waits is no alert.",
             "Read the plan (`millpond plans PLAN`, or the console), then apply or reject it.",
             "the plan is applied, rejected, replaced by a newer one, or expires",
         ),

@@ -187,7 +187,7 @@ def show(
 
 @app.command
 def switches(system: SystemName | None = None, /, *settings: str, state: State = None, as_json: AsJson = False) -> None:
-    """List the switches for undocumented behavior, with meaning and source; or set switches of a system.
+    """List the switches for undocumented behavior, with meaning and source; or set some of a system.
 
     Args:
         system: netsuite, suiteprojects or precoro; all when omitted.
@@ -202,7 +202,10 @@ def switches(system: SystemName | None = None, /, *settings: str, state: State =
     if as_json:
         _write_json(rows)
         return
+    named = {each.partition("=")[0] for each in settings}
     for row in rows:
+        if named and row["name"] not in named:
+            continue
         changed = "" if row["value"] == row["default"] else f" (default {_shown(row['default'])})"
         print_wrapped(f"{row['system']} {row['name']}={_shown(row['value'])}{changed}")
         print_wrapped(f"{row['meaning']} ({row['source']})", "dim", indent=4)

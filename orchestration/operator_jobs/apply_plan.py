@@ -16,7 +16,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.failures import refusals
 from orchestration.account_partitions import account_of
 from orchestration.authorization import approver_of
-from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN
+from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN, WORKFLOW_TAG
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections
 from orchestration.ledger_sealing import publish_sealed
@@ -82,6 +82,8 @@ def _reject_job(workflows: Sequence[Workflow], settings: MillpondSettings) -> dg
 def _apply(context: dg.OpExecutionContext, connections: Connections, config: Apply, account: str) -> dict[str, Any]:
     plan = find_plan(connections.warehouse, config.plan_id)
     approver, is_undo = approver_of(context.run.tags), plan.kind == PlanKind.UNDO
+    if not is_undo:  # the workflow's next run does what this one leaves, also if its process is killed
+        context.instance.add_run_tags(context.run_id, {WORKFLOW_TAG: plan.workflow})
     synced = apply_plan(connections, plan.plan_id, config.only, context.run_id, approver, config.reason)
     released = f"plan {plan.plan_id} was sent by {approver}: {config.reason}"
     report_release(context.instance, connections, plan, synced, context.run_id, released, account)

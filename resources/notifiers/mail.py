@@ -4,18 +4,21 @@ Notice  ->  plain text mail  ->  SMTP with TLS (implicit or STARTTLS)  ->  accep
 """
 
 import smtplib
+import socket
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from resources.http_pool import ssl_context
 from resources.notifiers.notice import Notice, NotSentError
+from resources.notifiers.time_limit import TimeLimit
 from resources.visible_text import visible
 
 TIMEOUT_S = 15.0
+MAX_REPLIES = 1_000_000  # bytes of one conversation
 Tls = Literal["starttls", "tls", "none"]
 
 
@@ -52,7 +55,7 @@ class Mail:
     def send(self, notice: Notice) -> None:
         """Send one plain text mail to all recipients."""
         try:
-            with self._connect() as server:
+            with TimeLimit() as limit, self._connect(limit) as server:
                 if self.user:
                     server.login(self.user, self.password)
                 rejected = server.send_message(self._message(notice))
@@ -62,10 +65,10 @@ class Mail:
         if rejected:
             raise NotSentError(f"{self.name}: {len(rejected)} of {len(self.to)} recipients rejected")
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self, limit: TimeLimit) -> smtplib.SMTP:
         if self.tls == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT_S, context=self._ssl_context())
-        server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT_S)
+            return _TlsServer(limit, self.host, self.port, self._ssl_context())
+        server = _Server(limit, self.host, self.port)
         if self.tls == "starttls":
             try:
                 server.starttls(context=self._ssl_context())
@@ -90,3 +93,47 @@ class Mail:
         message["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies
         message.set_content(f"{notice.text}\n")
         return message
+
+
+class _Replies:
+    """The lines of a server, which may be endless."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._left = file, MAX_REPLIES
+
+    def readline(self, size: int) -> bytes:
+        line: bytes = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise smtplib.SMTPServerDisconnected(f"more than {MAX_REPLIES} bytes of replies")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Server(smtplib.SMTP):
+    """A connection to a server, within a time limit."""
+
+    def __init__(self, limit: TimeLimit, host: str, port: int) -> None:
+        self._limit = limit
+        super().__init__(host, port, timeout=TIMEOUT_S)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # not in its stubs
+        self._limit.watch(connection)
+        return connection
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read a reply."""
+        if self.file is None and self.sock:
+            self.file = _Replies(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _TlsServer(smtplib.SMTP_SSL, _Server):
+    """A connection that begins with TLS: SMTP_SSL secures the one that _Server opens."""
+
+    def __init__(self, limit: TimeLimit, host: str, port: int, context: ssl.SSLContext) -> None:
+        self._limit = limit
+        smtplib.SMTP_SSL.__init__(self, host, port, timeout=TIMEOUT_S, context=context)

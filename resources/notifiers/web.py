@@ -18,6 +18,7 @@ import httpx
 from resources.http_failures import proxy_of
 from resources.http_pool import ssl_context
 from resources.notifiers.notice import Notice, NotSentError
+from resources.notifiers.time_limit import TimeLimit
 from resources.visible_text import visible
 
 TIMEOUT_S = 10.0
@@ -89,8 +90,10 @@ def _post(name: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:
     try:
         http = httpx.Client(timeout=TIMEOUT_S, verify=ssl_context(), proxy=proxy_of(url) or None, trust_env=False)
         # the status alone decides: a body that is cut or garbled must not send the notice a second time
-        with http, http.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
-            is_success, status = response.is_success, response.status_code
+        with http, TimeLimit() as limit:
+            watched = {"trace": limit.trace}
+            with http.stream("POST", url, content=body, headers=headers, extensions=watched) as response:
+                is_success, status = response.is_success, response.status_code
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         raise NotSentError(f"{name}: {type(error).__name__}") from error
     if not is_success:

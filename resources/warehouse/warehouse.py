@@ -250,7 +250,8 @@ class Warehouse:
         try:
             if attached != self.backend.name:
                 _detach(con, attached)
-                self.backend.attach(con)
+                with self._storage_errors(any_kind=True):
+                    self.backend.attach(con)
                 con.execute("use warehouse")
                 con.execute("set TimeZone = 'UTC'")
         except BaseException:
@@ -282,13 +283,13 @@ class Warehouse:
         return con, ""
 
     @contextmanager
-    def _storage_errors(self) -> Iterator[None]:
-        """Add the fix to an error of the storage."""
+    def _storage_errors(self, *, any_kind: bool = False) -> Iterator[None]:
+        """Add the fix to an error of the storage, or to one of any kind."""
         try:
             yield
         except (duckdb.Error, CatalogError) as error:
             # a block with a wrong checksum is an error of no class of its own
-            if not isinstance(error, _STORAGE_ERRORS) and type(error) is not duckdb.Error:
+            if not any_kind and not isinstance(error, _STORAGE_ERRORS) and type(error) is not duckdb.Error:
                 raise
             reason = str(error).strip().partition("\n")[0]
             raise WarehouseError(f"{self.backend.name}: {reason}; {self.backend.fix}") from error
@@ -322,12 +323,13 @@ class Warehouse:
             WarehouseError: The copy cannot be written; readers keep the previous one.
         """
         reach("publish_begins")
-        with own_folder(self.folder, f".{self.snapshot.name}.") as own:
-            partial = own / self.snapshot.name
+        with ExitStack() as stack:
             with self.writer(transaction=False) as con:
                 remove_left(self.folder, f".{self.snapshot.name}.*")
                 remove_abandoned_spills(self.folder)
                 try:
+                    own = stack.enter_context(own_folder(self.folder, f".{self.snapshot.name}."))
+                    partial = own / self.snapshot.name
                     if self._copy:
                         copy_tables(con, partial, self._copy, in_transaction=self.backend.is_shared)
                     else:

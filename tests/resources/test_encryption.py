@@ -42,10 +42,11 @@ def test_a_modified_text_is_rejected() -> None:
         Cipher(OLD).decrypt(encrypted[:-2] + ("AA" if encrypted[-2:] != "AA" else "BB"))
 
 
-def test_a_malformed_key_is_rejected() -> None:
-    """The error says what a key looks like."""
+@pytest.mark.parametrize("keys", ["secret", f"{NEW} {OLD}", f"{NEW};{OLD}", f"{NEW}{OLD}", NEW[:9] + "!" + NEW[9:]])
+def test_a_malformed_key_is_rejected(keys: str) -> None:
+    """The error says what a key looks like; of two without a comma, the second would be ignored."""
     with pytest.raises(EncryptionError, match="32 bytes in URL-safe base64"):
-        Cipher("secret")
+        Cipher(keys)
 
 
 def test_a_text_is_decrypted_for_what_it_was_encrypted_for() -> None:

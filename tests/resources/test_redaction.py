@@ -64,6 +64,37 @@ def test_a_secret_is_replaced_however_it_is_spelled(spelled: Callable[[str], str
     assert spelled(SECRET) != shown
 
 
+@pytest.mark.parametrize(
+    "coded", [str, quote, lambda text: json.dumps(text)[1:-1], lambda text: b64encode(text.encode()).decode()]
+)
+def test_the_rest_of_a_secret_in_a_cut_text_is_replaced(coded: Callable[[str], str]) -> None:
+    """A service, or an error of ours, quotes the first or the last characters of a text; less than 16 may remain."""
+    secret = "".join(chr(33 + number * 7 % 90) for number in range(40))
+    know("PRECORO_TOKEN", secret)
+    text, size = coded(secret).rstrip("="), redaction.MIN_PART
+    parts = {text[start : start + size] for start in range(len(text) - size + 1)}
+
+    for cut in range(size + 1, len(text)):
+        for shown in (redact(f"it says {text[:cut]} {text[:cut]}"), redact(f"{text[-cut:]} it says {text[-cut:]}!")):
+            assert "PRECORO_TOKEN" in shown
+            assert not [each for each in parts if each in shown], shown
+
+
+def test_a_secret_that_begins_with_its_own_name_is_replaced() -> None:
+    """A line of `.env` that was copied into its own value."""
+    know("PRECORO_TOKEN", "PRECORO_TOKEN=0123456789")
+
+    assert redact("PRECORO_TOKEN=012345678 is no token") == "<PRECORO_TOKEN…> is no token"
+
+
+def test_the_host_of_a_secret_address_stays() -> None:
+    """Of an address only the end is a secret; links to the same host are none."""
+    know("MILLPOND_ALERT_WEBHOOK_URL", "https://ops.example.com/hooks/0123456789abcdef0123")
+
+    assert redact("see https://ops.example.com/runs") == "see https://ops.example.com/runs"
+    assert redact("sent to /hooks/0123456789abcdef0123") == "sent to <…MILLPOND_ALERT_WEBHOOK_URL>"
+
+
 @given(st.text("abcXYZ019+/=-_%.~ é", min_size=8, max_size=40), st.binary(max_size=5), st.binary(max_size=5))
 def test_base64_of_a_longer_text_hides_the_secret(secret: str, before: bytes, after: bytes) -> None:
     """Six characters of it or more never remain, wherever the secret begins."""

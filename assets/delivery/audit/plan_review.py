@@ -24,7 +24,7 @@ from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import WRITING, Action
 from assets.warehouse.record_names import named_records
 from resources.encryption import Cipher, EncryptionError
-from resources.warehouse.tables import quoted, read_frame
+from resources.warehouse.tables import has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
 
 # in the order of a review: what is new, what changes, what disappears
@@ -252,6 +252,8 @@ def _created(payload: str | None) -> Sequence[FieldChange]:
 
 def newest_plans(con: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, str]:
     """Return the plan that a run made of each workflow, in the order in which they were made."""
+    if not has_table(con, "sync_plans"):  # the first run failed before its first plan
+        return {}
     rows = con.execute(
         "select workflow, plan_id from sync_plans where made_by = ? order by position", [run_id]
     ).fetchall()

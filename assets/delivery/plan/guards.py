@@ -14,6 +14,7 @@ from assets.delivery.ledger.taken_over import Taken, digest
 from assets.delivery.schemas import MANUAL, PARENT
 from assets.delivery.spec.policies import Guards, Limit, SlowLimit
 from assets.delivery.target import Action
+from assets.result_texts import counted
 
 # a small source loses half of its records easily
 FEW_RECORDS = 5
@@ -79,7 +80,8 @@ def check(
     ]
     total = max(ours, of) + counts.get(Action.ADOPT.value, 0)
     tripped = [
-        _compare(name, limit, rows, total, f"{rows} records would {effect}") for name, limit, rows, effect in limits
+        _compare(name, limit, rows, total, f"{counted(rows, 'records')} would {effect}")
+        for name, limit, rows, effect in limits
     ]
     found = [*tripped, *_emptied_fields(guards.emptied_field, plan, count_values)]
     if count_emptied:
@@ -128,7 +130,8 @@ def _emptied_fields(limit: Limit, plan: pl.DataFrame, count_values: CountValues 
     return [
         _compare(
             "emptied_field", limit, rows, totals[name],
-            f"the field `{name}` would lose {rows} of {totals[name]} values{' to one and the same' if after else ''}",
+            f"the field `{name}` would lose {rows:,} of {totals[name]:,} values"
+            f"{' to one and the same' if after else ''}",
         )
         for name, (rows, after) in lost.items()
     ]  # fmt: skip
@@ -146,7 +149,7 @@ def _emptied_slowly(
     return [
         _compare(
             GUARD, limit, rows[name] + lost, total := max(values.get(name, 0), rows[name]) + lost,
-            f"the field `{name}` would have lost {rows[name] + lost} of {total} values in the runs of the last"
+            f"the field `{name}` would have lost {rows[name] + lost:,} of {total:,} values in the runs of the last"
             f" {limit.days} days",
         )
         for name, lost in before.items()
@@ -166,8 +169,8 @@ def _taken_over(
         rows = taken[field, after].rows + len(before)
         if len(taken[field, after].before.union(map(digest, before))) > FEW_VALUES:
             effect = (
-                f"in the field `{field}` one and the same value would have replaced {rows} different ones of"
-                f" {(total := max(values.get(field, 0), rows))} in the runs of the last {limit.days} days"
+                f"in the field `{field}` one and the same value would have replaced {rows:,} different ones of"
+                f" {(total := max(values.get(field, 0), rows)):,} in the runs of the last {limit.days} days"
             )
             tripped[field] = tripped.get(field) or _compare(taken_over.GUARD, limit, rows, total, effect)
     return [*tripped.values()]
@@ -191,9 +194,9 @@ def _losses(plan: pl.DataFrame) -> list[tuple[str, str | None, int]]:
 
 def _source_guards(guards: Guards, records: int, ours: int, size_before: int) -> list[Tripped]:
     if guards.empty_source and records == 0 and ours > 0:
-        return [Tripped("empty_source", 0, 0, f"the source has no records, but the target has {ours} of ours")]
+        return [Tripped("empty_source", 0, 0, f"the source has no records, but the target has {ours:,} of ours")]
     if guards.source_shrunk and size_before - records > FEW_RECORDS and records * 2 < size_before:
-        reason = f"the source has {records} records, down from {size_before} in the last run"
+        reason = f"the source has {counted(records, 'records')}, down from {size_before:,} in the last run"
         return [Tripped("source_shrunk", records, size_before, reason)]
     return []
 

@@ -280,9 +280,11 @@ def _still_valid(run: RunContext, taken: _Taken) -> _Taken:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
         last = last_confirmed_by(con, run.workflow.name, taken.stored.undone_run or "")
-        references = {row.field: row.reference for each in run.workflow.spec.records for row in each.rows}
         replaced = {
-            name: replaced_since(con, other, taken.stored.plan_id) for name, other in references.items() if other
+            (record.source, row.field): replaced_since(con, row.reference, taken.stored.plan_id)
+            for record in run.workflow.spec.records
+            for row in record.rows
+            if row.reference
         }
     creates = plan.filter(action=Action.CREATE)
     plan = exclude(plan, lost.join(creates, on=KEY, how="semi"), *MAY_EXIST)

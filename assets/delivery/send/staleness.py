@@ -167,18 +167,20 @@ def _changed_records(plan: pl.DataFrame, target_state: pl.DataFrame) -> dict[str
     return {row["target_id"]: row for row in target_state.join(ids, on="target_id", how="semi").iter_rows(named=True)}
 
 
-def exclude_replaced(plan: pl.DataFrame, replaced: Mapping[str, Collection[str]]) -> pl.DataFrame:
+def exclude_replaced(plan: pl.DataFrame, replaced: Mapping[tuple[str, str], Collection[str]]) -> pl.DataFrame:
     """Exclude the rows that refer to a record of another workflow which is another one in the target by now.
 
     Args:
         plan: PLAN_COLUMNS.
-        replaced: By field, the target ids that are no longer those of the records that it refers to.
+        replaced: By source and field, the target ids that are no longer those of the records that it refers to.
     """
+    sources = {source for (source, _), ids in replaced.items() if ids}  # often none; reading payloads takes time
+    referring = plan.filter(pl.col("payload").is_not_null() & pl.col("source").is_in(sources))
     rows = [
         (row["source"], row["source_id"], f"not sent: {name} is the id that a record had when the plan was made")
-        for row in plan.filter(pl.col("payload").is_not_null()).iter_rows(named=True)
+        for row in referring.iter_rows(named=True)
         for name, value in _sent_values(row).items()
-        if value in replaced.get(name, ())
+        if value in replaced.get((row["source"], name), ())
     ]
     stale = pl.DataFrame(rows, schema=dict.fromkeys([*KEY, "reason"], pl.String), orient="row").unique(KEY)
     return exclude(plan, stale, STALE_TARGET, pl.col("reason"))

@@ -14,7 +14,7 @@ from assets.delivery.errors import MappingError
 from assets.delivery.spec.field_mapping import FieldRow
 from assets.delivery.spec.record_map import RecordMap
 from assets.delivery.spec.sources import STAGING_PREFIX
-from assets.delivery.spec.sql_check import check
+from assets.delivery.spec.sql_check import check, check_size
 from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.spec.written_out import decimal_parts, float_parts, written_out
 from assets.netsuite.suiteql_file import is_custom_field
@@ -36,10 +36,12 @@ def parse(expression: str, where: str = "") -> pl.Expr:
     shown = expression if len(expression) <= SHOWN else f"{expression[:SHOWN]}…"
     try:
         check(expression)
-        return pl.sql_expr(expression)
+        parsed = pl.sql_expr(expression)
+        check_size(parsed)
     except (MappingError, *FAILURES) as error:
         text = str(error) if isinstance(error, MappingError) else f"{error}; see Polars' SQL functions"
         raise MappingError(f"{place}`{shown}`: {text}") from None
+    return parsed
 
 
 def row_expression(row: FieldRow, where: str, table: pl.DataFrame | None = None) -> pl.Expr:

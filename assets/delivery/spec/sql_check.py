@@ -9,8 +9,11 @@ by sqlglot, which evaluates nothing; only listed kinds of nodes and listed funct
 import re
 from functools import lru_cache
 
+import polars as pl
 from sqlglot import exp, parse_one
+from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
+from sqlglot.parsers.postgres import PostgresParser
 
 from assets.delivery.errors import MappingError
 
@@ -19,6 +22,9 @@ MAX_NESTING = 24  # brackets in brackets; Polars' parser needs twice the time fo
 MAX_PADDING = 10_000  # characters; Polars makes them for each record
 MAX_DIGITS = 38  # of a decimal; beyond, Polars panics
 MAX_CHAIN = 100  # operators or `when`s in a row: Polars' time grows with the square of their number
+MAX_STEPS = 2 * MAX_LENGTH  # of sqlglot, which reads what may be a type, such as `date(date(…`, twice at each level
+MAX_PARTS = 20_000  # of Polars' expression, which repeats operands, as `nullif(nullif(…` at each level
+MAX_DEPTH = 200  # of Polars' expression, in which each column of `in (…)` is a level
 
 # Texts end where both parsers see their end: no comments, no prefixes such as e'…', no other quotes.
 _TOKEN = re.compile(
@@ -60,6 +66,19 @@ _UNPARSED = frozenset({  # functions of Polars that sqlglot has no class for
 _OVER_RECORDS = (exp.AggFunc, exp.Window, exp.Filter, exp.WithinGroup, exp.Unnest, exp.Explode, exp.Star)
 
 
+class _Bounded(Postgres):
+    """PostgreSQL's grammar, given up after MAX_STEPS."""
+
+    class Parser(PostgresParser):
+        steps = 0
+
+        def _advance(self, times: int = 1) -> None:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise MappingError(_TOO_DEEP)
+            super()._advance(times)
+
+
 @lru_cache(maxsize=4096)
 def check(text: str) -> None:
     """Check that an expression has one value per record, from the columns of that record.
@@ -71,7 +90,7 @@ def check(text: str) -> None:
         raise MappingError(f"longer than {MAX_LENGTH} characters; put long lists into a table and use `lookup`")
     _check_words(text)
     try:
-        tree = parse_one(text, dialect="postgres", into=exp.Condition)
+        tree = parse_one(text, dialect=_Bounded, into=exp.Condition)
     except SqlglotError as error:
         raise MappingError(f"not an SQL expression: {_problem(error)}") from None
     except RecursionError:
@@ -79,9 +98,25 @@ def check(text: str) -> None:
     _check_tree(tree)
 
 
+def check_size(expression: pl.Expr) -> None:
+    """Check that Polars can evaluate what it made of an expression, by its parts as Polars repeats them.
+
+    Raises:
+        MappingError: It is too deep.
+    """
+    seen, open_parts = 0, [(expression, 1)]
+    while open_parts:
+        part, depth = open_parts.pop()
+        seen += 1
+        if seen > MAX_PARTS or depth > MAX_DEPTH:
+            raise MappingError(_TOO_DEEP)
+        open_parts += [(each, depth + 1) for each in part.meta.pop()]
+
+
 _TOO_DEEP = (
-    f"too deep: at most {MAX_NESTING} levels of brackets and functions, and {MAX_CHAIN} operators in a row, are"
-    " supported; use `in (…)`, `values` or `lookup`"
+    f"too deep: at most {MAX_NESTING} levels of brackets and functions (six of those that are evaluated several times,"
+    f" such as `nullif`, `between` and `list[…]`), and {MAX_CHAIN} operators or columns of `in (…)` in a row, are"
+    " supported; use `in (…)` of texts, `values` or `lookup`"
 )
 
 

@@ -52,7 +52,7 @@ def release_waiting(walk: WalkEvents, name: str, end: str) -> str:
     A person who undid a run and then renamed its records expects many reactivations; one who reads what a canary found
     sees that faults caused it.
     """
-    waits = re.search(r"plan (\w+) waits for approval \((\d+ records would be reactivated;|precoro: canary:)", end)
+    waits = re.search(r"plan (\w+) waits for approval \(([\d,]+ records? would be reactivated;|precoro: canary:)", end)
     if not waits:
         return end
     run_id = walk.new_run_id()

@@ -22,6 +22,7 @@ from orchestration.alerts.notify import CheckResult
 from orchestration.alerts.run_failures import cause_of
 from orchestration.alerts.sensor import check
 from orchestration.alerts.store import AlertStore
+from orchestration.automation.groups import APPLY_PLAN, REALTIME, RESEND_RECORD, UNDO_RUN, WORKFLOW_TAG
 from orchestration.cli.alerts import check as check_now
 from orchestration.cli.alerts import show
 from orchestration.definitions import definitions
@@ -164,7 +165,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_an_outage_that_fails_five_workflows_is_one_notice(desk: Desk) -> None:
     """Five jobs with different tables and numbers of attempts, over three checks."""
-    names = [f"sync_{each}" for each in ("a", "b", "c", "d", "e")]
+    desk.workflows = ("a", "b", "c", "d", "e")
+    names = [f"sync_{each}" for each in desk.workflows]
     for number, name in enumerate(names):
         desk.run(f"job_{number}", {name: fails(OUTAGE.format(f"table {name}", number + 3))})
         if number in {1, 3}:
@@ -196,21 +198,20 @@ def test_an_alert_recovers_when_every_step_succeeded_in_any_job(desk: Desk) -> N
 
 
 @pytest.mark.parametrize(
-    ("config", "page"),
-    [({"workflow": "customers"}, ""), ({"plan_id": "abc"}, "plan_customers"), ({}, "sync_customers")],
+    ("job_name", "config"), [(RESEND_RECORD, {"workflow": "customers"}), (APPLY_PLAN, {"plan_id": "abc"})]
 )
 def test_a_decision_that_failed_recovers_when_its_workflow_is_synced(
-    desk: Desk, config: dict[str, str], page: str
+    desk: Desk, job_name: str, config: dict[str, str]
 ) -> None:
     """The next run does what a plan that stopped half-way left; no one would repeat it for the alert's sake."""
 
     @dg.op(config_schema=dict)
     def send(context: dg.OpExecutionContext) -> None:
-        if page:
-            context.log_event(dg.AssetObservation(asset_key=page))
+        if "plan_id" in config:
+            context.instance.add_run_tags(context.run_id, {WORKFLOW_TAG: "customers"})
         raise dg.Failure("precoro: update: HTTP 503", allow_retries=False)
 
-    job = dg.GraphDefinition(name="decision", node_defs=[send]).to_job()
+    job = dg.GraphDefinition(name=job_name, node_defs=[send]).to_job()
     run_config = {**QUIET, "ops": {"send": {"config": config}}}
     job.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=run_config)
     failed = desk.check()
@@ -222,6 +223,41 @@ def test_a_decision_that_failed_recovers_when_its_workflow_is_synced(
         ("precoro: HTTP 503", ("customers",))
     ]
     assert (kept.open, desk.check().open) == (1, 0)
+
+
+@pytest.mark.parametrize("name", [REALTIME, pytest.param(UNDO_RUN, marks=pytest.mark.long)])
+def test_a_failed_run_recovers_with_the_next_one_of_its_job(desk: Desk, name: str) -> None:
+    """A run shows the workflows that did not fail, and no sync makes the plan of an undo."""
+
+    def run(problem: str) -> None:
+        @dg.op
+        def sync_records(context: dg.OpExecutionContext) -> None:
+            context.log_event(dg.AssetObservation(asset_key="sync_customers"))
+            if problem:
+                raise dg.Failure(problem, allow_retries=False)
+
+        job = dg.GraphDefinition(name=name, node_defs=[sync_records]).to_job()
+        job.execute_in_process(instance=desk.instance, raise_on_error=False, run_config=QUIET)
+
+    run("projects: precoro: update: HTTP 503")
+    failed = desk.check()
+    run("")
+
+    assert [alert.affected for alert, _ in failed.alerts.values()] == [("sync_records",)]
+    assert desk.check().open == 0
+
+
+def test_a_failed_run_of_a_workflow_that_was_switched_off_is_no_alert(desk: Desk) -> None:
+    """No run of it will ever succeed; where another workflow failed with it, the alert is about that one."""
+    desk.run("nightly", dict.fromkeys(("sync_customers", "sync_projects"), fails("precoro: read: HTTP 503")))
+    both = desk.check()
+    desk.workflows = ("projects",)
+    one = desk.check()
+    desk.workflows = ()
+    none = desk.check()
+
+    found = [[alert.affected for alert, _ in each.alerts.values()] for each in (both, one, none)]
+    assert found == [[("customers", "projects")], [("projects",)], []]
 
 
 def test_two_causes_in_one_run_are_two_entries_of_one_notice(desk: Desk) -> None:

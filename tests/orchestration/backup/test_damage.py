@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import duckdb
 import pytest
 
 from orchestration.cli.main import main
@@ -132,6 +133,31 @@ def test_a_warehouse_that_is_damaged_inside_is_one_line(
         assert "Traceback" not in said, (command, said)
         assert str(file) in said, (command, said)
         assert "restore a backup (`millpond restore FILE`)" in said, (command, said)
+
+
+def test_a_warehouse_of_another_format_is_one_line(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Made by another DuckDB, or by another program; it is intact, so only opening it fails."""
+    file = damaged / WAREHOUSE
+    file.unlink()
+    duckdb.connect(file, config={"storage_compatibility_version": "latest"}).close()
+
+    code, said = said_by(damaged, ("links",), capsys)
+
+    assert (code, "Traceback" in said, said.count(str(file))) == (1, False, 2), said
+    assert "restore a backup (`millpond restore FILE`)" in said
+
+
+def test_what_is_wrong_with_a_database_is_named(damaged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite's report begins with a title, which is the same for every damage."""
+    file = damaged / "alerts.sqlite"
+    content = bytearray(file.read_bytes())
+    content[4096 + 3] ^= 0x10  # the number of cells on the second page
+    file.write_bytes(content)
+
+    _, said = said_by(damaged, ("links",), capsys)
+
+    assert f"{file}: damaged: " in said
+    assert "***" not in said
 
 
 @pytest.mark.parametrize("damage", ["truncated", "zeroed", "random", "empty"])

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.component.checks import SYNC_CHECKS
-from orchestration.alerts.run_failures import last_result
+from orchestration.alerts.run_failures import last_result, record_runs
+from orchestration.alerts.store import AlertStore
 from orchestration.authorization import USER_TAG
 from orchestration.automation.groups import APPLY_PLAN, REJECT_PLAN, UNDO_RUN
 from orchestration.cli import links, plan_list, plans
@@ -317,6 +319,32 @@ def test_an_undo_of_which_a_target_was_not_read_has_failed(
 
 
 @pytest.mark.long
+def test_an_undo_that_no_target_answers_is_no_wrong_call(synced: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same call succeeds later."""
+    run_id = synced.warehouse.read("select any_value(run_id) as run_id from sync_attempts")["run_id"][0]
+    for system in ("precoro", "suiteprojects"):
+        synced.sandbox.faults.plan(system, Fault(FaultKind.REFUSED_401, times=99))
+
+    assert plans.undo(run_id) == 1
+    assert "HTTP 401" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_an_undo_of_one_workflows_record_is_no_failure_of_the_others(synced: Home) -> None:
+    """The run wrote to other workflows too, of which none has that record."""
+    query = (
+        "select run_id, source_id from sync_attempts where state = 'confirmed' group by all"
+        " having count(distinct workflow) = 1 order by all"
+    )
+    run_id, record = synced.warehouse.read(query).row(0)
+
+    result = run_job(UNDO_RUN, UNDO_OP, run=run_id, records=[record], reason="asked Ann")
+
+    assert result.success
+    assert synced.warehouse.read("select * from sync_plans where kind = 'undo'").height == 1
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["command", "job"])
 @pytest.mark.parametrize("kind", ["undo", "sync"])
 def test_only_an_undo_that_the_quota_stopped_has_failed(
@@ -454,6 +482,21 @@ def test_the_job_applies_a_part_of_a_plan(stopped: Guarded) -> None:
 
     assert (refused.success, result.success) == (False, True)
     assert stopped.delivered() > 0
+
+
+@pytest.mark.long
+def test_a_plan_that_was_not_sent_is_a_failure_of_its_workflow(stopped: Guarded, tmp_path: Path) -> None:
+    """The alert ends with the workflow's next run; no one applies another plan for its sake."""
+    stopped.home.sandbox.faults.plan("suiteprojects", Fault(FaultKind.REFUSED_401, times=99))
+    config = {APPLY_OP: {"config": {"plan_id": stopped.plan_id, "reason": "test"}}}
+    job = definitions().resolve_job_def(APPLY_PLAN)
+    with dg.DagsterInstance.ephemeral() as instance, closing(AlertStore(tmp_path / "alerts.sqlite")) as store:
+        job.execute_in_process(instance=instance, raise_on_error=False, run_config={**QUIET, "ops": config})
+        record_runs(instance, store, datetime.now(UTC).timestamp())
+
+        ((step, *_, affected),) = store.failed_steps()
+
+    assert (step, affected) == (f"sync_{CUSTOMERS}", [CUSTOMERS])
 
 
 def test_the_job_rejects_a_plan(stopped: Guarded) -> None:

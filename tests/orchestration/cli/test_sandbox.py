@@ -115,6 +115,13 @@ def test_switches_are_documented_and_can_be_set(capsys: pytest.CaptureFixture[st
     assert next(row for row in hidden if row["name"] == "hidden_tables")["value"] == ["job", "contact"]
 
 
+def test_who_sets_a_switch_reads_that_switch(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    """Among all others of the system, a hundred lines, it would not be seen."""
+    printed = run(capsys, "switches", "precoro", "name_limit=40", "strict_put=true", "--state", str(state))
+
+    assert {*re.findall(r"^precoro (\w+=\w+)", printed, re.MULTILINE)} == {"name_limit=40", "strict_put=True"}
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from orchestration.cli.start import begin
 from orchestration.configuration.private_files import make_private
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
+from orchestration.dagster_instance import prepare_home
 from resources.redaction import redact
 from resources.warehouse.warehouse import Warehouse
 
@@ -149,3 +151,21 @@ def test_a_whole_home_is_private_under_an_open_umask(tmp_path: Path) -> None:
 
     assert open_to_others(tmp_path / "home") == {}
     assert {path.name for path in (tmp_path / "home").iterdir()} >= {"dagster", "notifications.sqlite", "ui_token"}
+
+
+def test_dagsters_settings_are_whole_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that run already start others, which read the file: without it, they would store secrets."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    prepare_home(MillpondSettings())
+    file, (soft, hard) = tmp_path / "dagster" / "dagster.yaml", resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = file.read_text()
+    monkeypatch.delenv("DAGSTER_HOME")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare_home(MillpondSettings())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert file.read_text() == before != ""

@@ -212,6 +212,38 @@ def test_an_uncaught_error_prints_no_secret() -> None:
     assert "canary" not in ended.stderr.partition("ValueError")[2]
 
 
+BESIDE_THE_LOG = f"""
+import logging, sys, warnings
+from orchestration.redaction import install
+install()
+logging.basicConfig(stream=sys.stdout)
+class Closing:
+    def __del__(self): raise RuntimeError("unraisable {CANARY}")
+closing = Closing(); del closing
+warnings.warn("warned {CANARY}")
+logging.warning(ValueError("an error as message {CANARY}"))
+logging.warning("not a number: %d", "{CANARY}")
+logging.warning("a number: %d", 3)
+"""
+
+
+def test_no_other_way_to_the_terminal_prints_a_secret() -> None:
+    """Warnings, errors that Python can raise to no one, and what libraries log that is no text or does not fit."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PRECORO_TOKEN": CANARY}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", BESIDE_THE_LOG], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, "Traceback" in ended.stdout) == (0, False)
+    assert "WARNING:root:an error as message <PRECORO_TOKEN>" in ended.stdout
+    assert "WARNING:root:not a number: %d ('<PRECORO_TOKEN>',)" in ended.stdout
+    assert "WARNING:root:a number: 3" in ended.stdout
+    assert "RuntimeError: unraisable <PRECORO_TOKEN>" in ended.stderr
+    assert "UserWarning: warned <PRECORO_TOKEN>" in ended.stderr
+    assert CANARY not in ended.stdout + ended.stderr
+
+
 def test_dagsters_events_have_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Errors of any code, log lines and metadata are redacted where they are stored."""
     monkeypatch.setenv("PRECORO_TOKEN", CANARY)

@@ -165,6 +165,11 @@ def test_a_rejected_sign_in_does_not_hide_the_catalog() -> None:
         answering(lambda _: httpx.Response(401, json=rejected)).custom_fields("customer")
 
 
+def test_a_page_in_place_of_the_catalog_stops_no_table() -> None:
+    """A proxy may let only the paths of queries pass; the types that are known stay."""
+    assert answering(lambda _: httpx.Response(404, html="<h1>Not found</h1>")).custom_fields("customer") is None
+
+
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday"])
 def test_a_server_time_that_is_none_is_reported(time: str) -> None:
     """It becomes the next watermark."""

@@ -3,12 +3,18 @@
 import hmac
 import json
 import socket
+import threading
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import chain, repeat
 from pathlib import Path
+from time import sleep
 
 import pytest
 
+from resources.notifiers import time_limit
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Entry, Notice, NotSentError, Receiver
 from resources.notifiers.web import Slack, Webhook
@@ -232,3 +238,40 @@ def test_a_private_authority_is_trusted_by_alerts_too(environment: pytest.Monkey
         environment.setenv("SSL_CERT_FILE", str(files.ca))
         for receiver in (Webhook(url), Slack(url, "127.0.0.1"), mail):
             receiver.send(notice())
+
+
+@contextmanager
+def endless(*parts: bytes, pause_s: float = 0.0) -> Iterator[int]:
+    """Run a server that sends the last of these parts again and again; yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError), listening.accept()[0] as connection:
+                for part in chain(parts, repeat(parts[-1])):
+                    connection.sendall(part)
+                    sleep(pause_s)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+def receivers(port: int) -> list[Receiver]:
+    """Return one of each kind."""
+    there = ("127.0.0.1", "a@example.com", ("b@example.com",), port)
+    address = f"http://127.0.0.1:{port}/"
+    return [Mail(*there, "none"), Mail(*there, "tls"), Webhook(address), Slack(address, "127.0.0.1")]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_receiver_that_answers_byte_by_byte_ends(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte restarts the time-out of a read: the whole conversation has a limit as well."""
+    monkeypatch.setattr(time_limit, "MAX_S", 0.2)
+    began = {0: b"220-", 1: b"\x16\x03\x03\x40\x00\x02"}.get(number, b"HTTP/1.1 200 OK\r\nX: ")
+    with endless(began, b"a", pause_s=0.02) as port, pytest.raises(NotSentError):
+        receivers(port)[number].send(notice())
+
+
+def test_replies_without_end_are_not_kept() -> None:
+    """A mail server may continue its greeting for ever, a line at a time."""
+    with endless(b"220-hello\r\n" * 1000) as port, pytest.raises(NotSentError, match=r"^mail: SMTPServerDisconnected"):
+        receivers(port)[0].send(notice())

@@ -186,24 +186,26 @@ def test_an_unknown_field_is_a_rejected_request(precoro: PrecoroClient) -> None:
     assert raised.value.code == "404"
 
 
-def without_listing(pagination: bytes) -> Callable[[httpx.Request], httpx.Response]:
-    """Return a company that has options in the fields alone."""
+def without_listing(pagination: bytes, page: str | None) -> Callable[[httpx.Request], httpx.Response]:
+    """Return a company that has options in the fields alone, and says so with a page or without a body."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/options"):
-            return httpx.Response(404)
+            return httpx.Response(404, html=page)
         data = b'{"data": [{"id": 1, "name": "a", "enable": true, "externalId": "7"}]' + pagination + b"}"
         return httpx.Response(200, content=b'{"id": 5144, "name": "x", "options": ' + data + b"}")
 
     return answer
 
 
-@pytest.mark.parametrize("total", [0, 1, 3])
-def test_options_nested_in_a_field_are_read_only_if_they_are_all(sandbox: Sandbox, total: int) -> None:
+@pytest.mark.parametrize(("total", "page"), [(0, None), (1, None), (3, None), (1, "<h1>Not found</h1>")])
+def test_options_nested_in_a_field_are_read_only_if_they_are_all(
+    sandbox: Sandbox, total: int, page: str | None
+) -> None:
     """A first page of them would have the others created again."""
     paging = b', "meta": {"pagination": {"total": %d, "count": 1, "total_pages": %d}}' % (total, total)
     http = httpx.Client(
-        base_url="https://x.example", transport=httpx.MockTransport(without_listing(paging if total else b""))
+        base_url="https://x.example", transport=httpx.MockTransport(without_listing(paging if total else b"", page))
     )
     translate = ErrorTranslator(sandbox.clock)
     client = PrecoroClient(

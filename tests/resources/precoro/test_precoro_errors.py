@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from resources.errors import QuotaExhaustedError, RateLimitedError
-from resources.precoro.errors import ErrorTranslator, error_text
+from resources.precoro.errors import PAGE, ErrorTranslator, error_text
 
 NOW = datetime(2025, 12, 16, 9, 0, 0, tzinfo=UTC)
 TIMESTAMP = "2025-12-16 09:00:49 UTC"
@@ -68,6 +68,16 @@ def test_a_wait_until_tomorrow_ends_the_run(body: Any) -> None:
 def test_a_wait_of_any_length_ends_the_run(seconds: str) -> None:
     """No date can represent it."""
     assert isinstance(error_for_429({}, {"Retry-After": seconds}), QuotaExhaustedError)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_page_for_people_says_nothing_of_a_record(status: int) -> None:
+    """Its code is not that of a record that is gone, which would be created again."""
+    request = httpx.Request("GET", "https://api.precoro.com/itemcustomfields/1/options/2")
+    answers = [{"html": "<h1>Not found</h1>"}, {"json": {"message": "Not found"}}, {}]
+    errors = [ErrorTranslator(StoppedClock())(httpx.Response(status, request=request, **each)) for each in answers]
+
+    assert [getattr(each, "code", None) for each in errors] == [PAGE, str(status), str(status)]
 
 
 def test_an_error_never_contains_sent_values() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from assets.delivery.audit.plan_review import PlanReview, review_plan
+from assets.delivery.audit.plan_review import PlanReview, newest_plans, review_plan
 from assets.delivery.chain.checkpoints import last_checkpoint
 from assets.delivery.chain.seal import seal
 from assets.delivery.ledger.shadows import Shadow, begin_shadow
@@ -210,3 +210,9 @@ def test_the_doctor_says_which_keys_are_still_needed(
     assert len(found) == len(expected)
     for each, (passed, begins, fix) in zip(found, expected, strict=True):
         assert (each.passed, each.found.startswith(begins), fix in each.fix) == (passed, True, True), each
+
+
+def test_a_run_that_fails_before_the_first_plan_made_none(tmp_path: Path) -> None:
+    """Nothing was ever planned in its home."""
+    with Warehouse(tmp_path).writer() as con:
+        assert newest_plans(con, "run") == {}

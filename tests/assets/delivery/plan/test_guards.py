@@ -112,6 +112,21 @@ def test_the_reason_explains_what_to_do() -> None:
     )
 
 
+def test_counts_in_a_reason_read_like_those_of_the_run() -> None:
+    """The summary above it says `1,527 deactivate`."""
+    none = Limit(percent=0, rows=0)
+    guards = Guards(deactivate=none, create=none)
+    rows = pl.concat([plan(deactivate=1527, create=1), changing(("notes", "text", None), rows=1200)])
+
+    found = {each.guard: each.reason.partition(";")[0] for each in tripped_by(guards, rows, ours=3000)}
+    (shrunk,) = check(Guards(), plan(unchanged=1), ours=3000, records=1200, size_before=5000)
+
+    assert found["deactivate"] == "1,527 records would be deactivated"
+    assert found["create"] == "1 record would be created"
+    assert found["emptied_field"] == "the field `notes` would lose 1,200 of 1,200 values"
+    assert shrunk.reason == "the source has 1,200 records, down from 5,000 in the last run"
+
+
 def test_each_kind_of_write_has_a_limit() -> None:
     """A wrong mapping updates everything, a wrong filter creates everything."""
     none = Limit(percent=0, rows=0)

@@ -137,7 +137,7 @@ def test_what_is_not_listed_is_refused(statement: str) -> None:
         parse(statement)
 
 
-ENDLESS_S = 20  # of processor time: what is refused or evaluated takes less than one, without the limits it never ends
+ENDLESS_S = 10  # of processor time: what is refused or evaluated takes less than one, without the limits it never ends
 SIZE = 5000
 
 
@@ -161,6 +161,15 @@ SIZE = 5000
         "[" * SIZE,
         "coalesce(" * 40 + "a" + ")" * 40,
         "a in (" * 50 + "1" + ")" * 50,
+        "date(" * 23 + "a" + ")" * 23,
+        "array[" * 23 + "a" + "]" * 23,
+        "a[" * 23 + "a" + "]" * 23,
+        "dayofweek(" * 23 + "a" + ")" * 23,
+        "nullif(" * 23 + "a" + ", 'x')" * 23,
+        "(" * 23 + "a" + " between 1 and 2)" * 23,
+        "case " * 5 + "a" + " when 1 then 2" * 20 + (" end" + " when 1 then 2" * 20) * 4 + " end",
+        "split_part(" * 12 + "a" + ", ':', 1)" * 12,
+        "a in (" + ", ".join(["a"] * 1000) + ")",
         "'" + "x" * 2_000_000 + "'",
         "a" * 2_000_000,
     ],

@@ -8,6 +8,8 @@ import pytest
 from assets.delivery.imports.manual_links import ManualLink, save_manual_link
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import run_sync
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Action, Verdict, Write
 from assets.suiteprojects.hierarchies.trees import Trees
 from assets.suiteprojects.node_target import NodeTarget
@@ -91,8 +93,20 @@ def test_a_new_warehouse_clears_no_node_before_the_departments_have_run(account:
 
 
 @pytest.mark.long
-def test_a_plan_that_waited_attaches_nothing_to_a_node_that_another_one_replaced(account: Account) -> None:
-    """A person linked another node of that department after the plan was made; the next plan has its id."""
+@pytest.mark.parametrize("beside", ["", "projects"])
+def test_a_plan_that_waited_attaches_nothing_to_a_node_that_another_one_replaced(account: Account, beside: str) -> None:
+    """A person linked another node of that department after the plan was made; the next plan has its id.
+
+    Also if the workflow has another source, whose row of that field refers to nothing.
+    """
+    if beside:
+        spec = account.workflows[CUSTOMERS].spec
+        row = {"field": f"hierarchy:{HIERARCHY}", "from": "custentity_department"}
+        second = RecordMap.model_validate(
+            {"source": beside, "fields": [{"field": "externalid", "from": "project_id"}, row]}
+        )
+        account.use(Workflow(CUSTOMERS, spec.model_copy(update={"records": [*spec.records, second]})))
+        stage(account.warehouse, **{beside: []})
     departments(account)
     customers(account, customer("1", custentity_department="1"))
     rows = [customer("1", custentity_department="3"), customer("2", custentity_department="3")]
