@@ -42,7 +42,11 @@ def test_a_modified_text_is_rejected() -> None:
         Cipher(OLD).decrypt(encrypted[:-2] + ("AA" if encrypted[-2:] != "AA" else "BB"))
 
 
-@pytest.mark.parametrize("keys", ["secret", f"{NEW} {OLD}", f"{NEW};{OLD}", f"{NEW}{OLD}", NEW[:9] + "!" + NEW[9:]])
+@pytest.mark.parametrize(
+    "keys",
+    ["secret", f"{NEW} {OLD}", f"{NEW};{OLD}", f"{NEW}{OLD}", NEW[:9] + "!" + NEW[9:]],
+    ids=["no key", "space", "semicolon", "nothing between", "other character"],
+)
 def test_a_malformed_key_is_rejected(keys: str) -> None:
     """The error says what a key looks like; of two without a comma, the second would be ignored."""
     with pytest.raises(EncryptionError, match="32 bytes in URL-safe base64"):
