@@ -147,13 +147,15 @@ _SKIPPED: Mapping[str, Reason] = {
         "quarantined, skipped", "it was deleted in the target",
         "The target no longer has the record that Millpond linked, and the file says `deleted_in_target: report`, or it"
         " is an update.", TARGET,
-        "To create it again, `millpond link RECORD new`, or `millpond import`; otherwise deactivate it in NetSuite.",
+        "To create it again, `millpond link RECORD new --workflow WORKFLOW`, or `millpond import`; otherwise"
+        " deactivate it in NetSuite.",
     ),
     "not_shown_in_target": Reason(
         "quarantined", "the target no longer shows it",
         "The target no longer shows the linked record, and does not list it as deleted: a filter set may hide it from"
         " the integration's user.", TARGET,
-        "Give the user access again; or, if it is gone, `millpond link RECORD new` creates it again.",
+        "Give the user access again; or, if it is gone, `millpond link RECORD new --workflow WORKFLOW` creates it"
+        " again.",
     ),
     "left_for_update": Reason(
         "skipped", "an import changes nothing", "The record is in the target and differs.", MILLPOND,

@@ -31,7 +31,7 @@ NAME_PARTS = ("first_name", "last_name", "is_person")  # columns that a table ma
 
 
 def plain_text(value: str) -> str:
-    """Return SQL for a text, itself SQL, as people type it: small, without accents, and several spaces as one."""
+    """Return SQL for a text, itself SQL, as people type it: in lower case, without accents, several spaces as one."""
     return rf"trim(regexp_replace(lower(strip_accents(coalesce({value}, ''))), '[\s\pZ]+', ' ', 'g'))"
 
 

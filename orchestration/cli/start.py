@@ -30,6 +30,7 @@ from orchestration.configuration.settings_error import SettingsError
 from orchestration.home_check import check_home
 from orchestration.redaction import install
 from orchestration.upgrade.ensure import ensure_current
+from orchestration.upgrade.migrations import MIGRATIONS
 
 OWN_HOME = frozenset({"demo", "sandbox"})  # they print the line themselves, of the home or folder that they choose
 SERVICES = frozenset({"ui", "webhook"})  # they start on any sandbox; runs on one without records fail
@@ -125,8 +126,12 @@ def write_line(line: str) -> None:
 
 
 def unread_variables(settings: MillpondSettings) -> list[str]:
-    """Return a line for each variable of the environment or .env that looks like a setting and is not read."""
-    return unknown_names([*os.environ, *env_file_names(find_env_file())], settings)
+    """Return a line for each variable of the environment or .env that looks like a setting and is not read.
+
+    Those of an earlier version are left out: the upgrade renames them, or says how.
+    """
+    former = {name for each in MIGRATIONS for name in each.variables}
+    return unknown_names({*os.environ, *env_file_names(find_env_file())} - former, settings)
 
 
 def check_settings() -> MillpondSettings:

@@ -38,8 +38,8 @@ class Record:
 def find_records(warehouse: Warehouse, text: str, *, partial: bool = False) -> list[Record]:
     """Return the NetSuite records that a text may mean; with `partial`, else those whose number or name contains it.
 
-    An exact NetSuite id or number wins over a target's id, and that over a name. Classifications and custom records
-    have ids of their own: `departments:12` means that department, where 12 is a customer.
+    An exact NetSuite id or number wins over a target's id, and that over a name; customers, projects and contacts win
+    over custom records, and these over classifications: `departments:12` means the department where 12 is a customer.
     """
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
@@ -80,11 +80,15 @@ def search_records(con: duckdb.DuckDBPyConnection, tables: AbstractSet[str], tex
     classes = [each for each in RECORD_NAMES if each in staged and each not in SOURCES]
     if source in (*known, *classes, *custom):
         return _search(con, [(source, f"{search_columns(source)[0]} = ?", [key])])
+    has_links = "sync_links" in tables
     return (
         _by_number(con, known, text)
-        or (_by_target_id(con, [*known, *classes, *custom], text) if "sync_links" in tables else [])
-        or _by_name(con, [*known, *classes], text)
-        or _by_number(con, [*classes, *custom], text)
+        or (_by_target_id(con, [*known, *custom], text) if has_links else [])
+        or _by_name(con, known, text)
+        or _by_number(con, custom, text)
+        or _by_number(con, classes, text)
+        or (_by_target_id(con, classes, text) if has_links else [])
+        or _by_name(con, classes, text)
     )
 
 

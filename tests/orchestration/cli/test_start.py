@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.cli.main import COMMANDS, main
-from orchestration.cli.start import OWN_HOME, SERVICES, WITHOUT_RECORDS, write_line
+from orchestration.cli.start import OWN_HOME, SERVICES, WITHOUT_RECORDS, unread_variables, write_line
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.definitions import definitions
 from resources.sandbox.filled import was_filled
 from resources.sandbox.sandbox import Sandbox
@@ -225,3 +226,12 @@ def test_the_accounts_line_is_folded_between_words(
     printed = capsys.readouterr().err
     assert " ".join(printed.split()) == line
     assert (max(map(len, printed.splitlines())) <= 60) is is_terminal
+
+
+@pytest.mark.usefixtures("home")
+def test_a_setting_of_an_earlier_version_is_left_to_the_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not a misspelled one: the most similar name would be another setting."""
+    monkeypatch.setenv("MILLPOND_KEEP_DAYS", "30")
+    monkeypatch.setenv("MILLPOND_KEEP_DAY", "30")
+
+    assert [line.split()[0] for line in unread_variables(MillpondSettings())] == ["MILLPOND_KEEP_DAY"]
