@@ -44,8 +44,9 @@ from assets.delivery.plan.planner import make_plan
 from assets.delivery.plan.scope import REFRESH_TAG, Everything
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import MART_COMMENTS, PLAN_COMMENTS
-from assets.delivery.send.apply import SYNC_COMMENTS, SyncResult, run_sync
+from assets.delivery.send.apply import SyncResult, run_sync
 from assets.delivery.send.outcomes import stop_text
+from assets.delivery.send.record_result import SYNC_COMMENTS
 from assets.delivery.shadow.compare import compare_shadowed
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import TARGET_STATE_COMMENTS
