@@ -49,6 +49,25 @@ def waits_for_approval(event: dg.DagsterEvent) -> bool:
 
 
 @contextmanager
+def retried(policy: dg.RetryPolicy, attempt: int) -> Iterator[None]:
+    """Ask for another attempt of a step after an error that allows it.
+
+    A step that has the policy itself is also restarted after an interrupt, and the run goes on as if there was none.
+
+    Args:
+        policy: How often, and how long to wait.
+        attempt: Number of attempts before this one.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_final = isinstance(error, dg.DagsterError) or (isinstance(error, dg.Failure) and not error.allow_retries)
+        if is_final or attempt >= policy.max_retries:
+            raise
+        raise dg.RetryRequested(policy.max_retries, policy.calculate_delay(attempt + 1)) from error
+
+
+@contextmanager
 def refusals(*errors: type[Exception]) -> Iterator[None]:
     """Convert errors that refuse a person's decision to failures without retries, and others as `dagster_failure` does.
 
@@ -72,7 +91,7 @@ def is_expected(event: dg.DagsterEvent) -> bool:
 def dagster_failure(*others: type[Exception]) -> Iterator[None]:
     """Convert an IntegrationError to a `Failure` that allows retries if the error is transient.
 
-    `allow_retries` binds the asset's RetryPolicy only; retries of whole runs depend on run tags.
+    `allow_retries` binds `retried` only; retries of whole runs depend on run tags.
 
     Args:
         others: Errors that a person must fix; they fail without retries.

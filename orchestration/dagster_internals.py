@@ -21,6 +21,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
 )
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -92,6 +93,14 @@ def before_storing(
     storage.add_backfill = lambda partition_backfill: add_backfill(backfill(partition_backfill))  # type: ignore[method-assign]
 
 
+def capture_nothing(instance: dg.DagsterInstance) -> None:
+    """Let runs of this process print on its terminal, not into a file that child processes copy there.
+
+    Ctrl-C would end these processes as well, each with a traceback.
+    """
+    instance._compute_log_manager = NoOpComputeLogManager()  # noqa: SLF001
+
+
 def renamed_instigator(state: InstigatorState, name: str) -> InstigatorState:
     """Return the state of a schedule or sensor, on or off and with its cursor, under another name."""
     origin = state.origin._replace(instigator_name=name)
@@ -125,6 +134,7 @@ __all__ = [
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
     "before_storing",
+    "capture_nothing",
     "deserialize_value",
     "limited_context",
     "open_workspace",

@@ -33,9 +33,22 @@ def install() -> None:
     logging.setLogRecordFactory(record_of)
     sys.excepthook = _print_uncaught
     threading.excepthook = lambda given: _print_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
-    sys.unraisablehook = lambda given: _print_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+    _redact_unraisable()
     shown_warning = warnings.formatwarning
     warnings.formatwarning = lambda *given, **more: redact(shown_warning(*given, **more))
+
+
+def _redact_unraisable() -> None:
+    """Redact errors of finalizers; a signal that ends the process there is for whoever handled it before."""
+    handled = sys.unraisablehook
+
+    def unraisable(given: "sys.UnraisableHookArgs") -> None:
+        if isinstance(given.exc_value, KeyboardInterrupt):
+            handled(given)
+        else:
+            _print_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+
+    sys.unraisablehook = unraisable
 
 
 def _text_of(record: logging.LogRecord) -> str:

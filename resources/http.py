@@ -20,7 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from resources.clock import Clock, WallClock
+from resources.clock import Clock, WallClock, steady
 from resources.errors import (
     AnswerLostError,
     BusyError,
@@ -50,7 +50,8 @@ from resources.http_limits import AnswerLimitError
 from resources.http_pool import UNSENDABLE
 
 ATTEMPTS = 6
-PARSE_ATTEMPTS = 3  # for a response that arrived but cannot be parsed
+PARSE_ATTEMPTS = 3  # at most, for a response that arrived but cannot be parsed
+UNREACHABLE_S = 30.0  # after which no further connection is tried: one that hangs takes CONNECT_TIMEOUT_S each time
 MAX_BACKOFF_S = 60.0
 MAX_WAIT_S = 300.0  # for a limit; if a service asks for more, the call is repeated once after this, then given up
 BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_BACKOFF_S)  # full jitter
@@ -147,10 +148,11 @@ class HttpClient:
         Raises:
             IntegrationError: One of its classes, see `resources/errors.py`.
         """
+        began = steady(self._clock).seconds
         retrying = Retrying(
             retry=retry_if_exception(_is_worth_retrying),
             wait=self._wait_s,
-            stop=lambda state: self._is_over(state, attempts or self._attempts),
+            stop=lambda state: self._is_over(state, attempts or self._attempts, began),
             sleep=self._sleep,
             reraise=True,
         )
@@ -171,13 +173,15 @@ class HttpClient:
             return min(max(error.retry_after_s, 0.0), self._max_wait_s)
         return BACKOFF(state)
 
-    def _is_over(self, state: RetryCallState, attempts: int) -> bool:
+    def _is_over(self, state: RetryCallState, attempts: int, began: float) -> bool:
         error = _error_of(state)
         if isinstance(error, RateLimitedError):
             if (error.retry_after_s or 0.0) > self._max_wait_s and state.attempt_number > 1:
                 return True
             if state.idle_for < self._patience_s:
                 return False
+        if isinstance(error, UnreachableError) and steady(self._clock).seconds - began >= UNREACHABLE_S:
+            return True
         return state.attempt_number >= (1 if self._reached.is_unreachable else attempts)
 
     def read(
@@ -192,7 +196,7 @@ class HttpClient:
         retrying = Retrying(
             retry=retry_if_exception_type(ContractError),
             wait=BACKOFF,
-            stop=stop_after_attempt(PARSE_ATTEMPTS),
+            stop=stop_after_attempt(min(PARSE_ATTEMPTS, self._attempts)),
             sleep=self._sleep,
             reraise=True,
         )

@@ -17,6 +17,7 @@ from resources.http_limits import BoundedTransport
 
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 15.0  # a reachable host accepts a connection at once
+TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
 UNSENDABLE = "a credential or header has characters that cannot be sent: check the settings of the sign-in"
 NOWHERE = "https://not-configured.invalid"
 
@@ -33,6 +34,7 @@ class PinnedTransport(httpx.BaseTransport):
         url, allowed = request.url, self._origin
         if (url.scheme, url.host, url.port) != (allowed.scheme, allowed.host, allowed.port):
             raise httpx.UnsupportedProtocol(f"not sent to {url.host}: only {allowed.host} is configured")
+        request.extensions.setdefault("timeout", TIMEOUT.as_dict())  # a sign-in's own request has none
         return self._inner.handle_request(request)
 
     def close(self) -> None:
@@ -124,7 +126,7 @@ def open_http(
         base_url=base_url,
         auth=auth,
         headers=headers,
-        timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+        timeout=TIMEOUT,
         transport=PinnedTransport(base_url, bounded),
         follow_redirects=False,
         trust_env=False,

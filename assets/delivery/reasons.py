@@ -356,6 +356,13 @@ _REJECTED: Mapping[str, Reason] = {
         "The end of its name would say that the node is inactive, and it is active.", NETSUITE,
         "Rename the record in NetSuite, or choose another `inactive_suffix` in the file.",
     ),
+    "rejected_not_taken": Reason(
+        "quarantined", "the target keeps its value",
+        "It answered that the record was saved, but the field has the value of before: it may be read-only, hidden or"
+        " disabled.", TARGET,
+        "Make the field writable for the integration user, and `millpond resend` sends the record, or a run after"
+        " `retry_rejected_after_hours`; or remove the field's row from the file.",
+    ),
     "rejected_no_key": Reason(
         "quarantined", "the key is blank", "Without it the record could not be found again.", FILE, "Map the key.",
     ),

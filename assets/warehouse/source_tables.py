@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 
 from assets.asset_metadata import table_metadata
-from assets.failures import FAILED, RETRY, failure_of, is_retried
+from assets.failures import FAILED, RETRY, failure_of, is_retried, retried
 from assets.netsuite.assets import READS, RECONCILE_TAG, raw_metadata, raw_specs, reads_spec
 from assets.netsuite.extract.extract_all import NotReadError, Outcome, extract_all
 from assets.netsuite.extract.settings import ExtractionSettings
@@ -58,7 +58,6 @@ def source_tables(on_demand: Sequence[str] = ()) -> dg.AssetsDefinition:
         ],
         check_specs=[*map(staging_check_spec, staged), *map(history_check_spec, versioned)],
         can_subset=True,
-        retry_policy=RETRY,
         pool="duckdb",
     )
     def tables(
@@ -67,11 +66,12 @@ def source_tables(on_demand: Sequence[str] = ()) -> dg.AssetsDefinition:
         netsuite: dg.ResourceParam[NetSuiteClient],
         extraction: dg.ResourceParam[ExtractionSettings],
     ) -> Iterator[Any]:
-        run = SourceRun(context, warehouse)
-        read = [each for each in record_types if run.wanted.intersection(record_type_of(each).raw_tables)]
-        yield from run.read(netsuite, read, extraction)
-        yield from run.make([(each, stage) for each in staged] + [(each, add_versions) for each in versioned])
-        yield from run.end()
+        with retried(RETRY, context.op_execution_context.retry_number):
+            run = SourceRun(context, warehouse)
+            read = [each for each in record_types if run.wanted.intersection(record_type_of(each).raw_tables)]
+            yield from run.read(netsuite, read, extraction)
+            yield from run.make([(each, stage) for each in staged] + [(each, add_versions) for each in versioned])
+            yield from run.end()
 
     return tables
 

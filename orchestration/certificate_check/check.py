@@ -89,6 +89,11 @@ def check_certificate(
     through = _verified_through(con, workflow)
     if through is None:
         return Findings(workflow, None, problem="the newest certificate claims no time; there is nothing to check")
+    if (read := _last_reading(con)) and through > read:
+        claim = f"the newest certificate claims {through:%Y-%m-%d %H:%M:%S} UTC"
+        return Findings(
+            workflow, through, problem=f"{claim}, and NetSuite was last read at {read:%Y-%m-%d %H:%M:%S} UTC"
+        )
     try:
         return _compared(con, workflow, attributes, folder, through, key_field, ids)
     except duckdb.Error as error:
@@ -131,6 +136,14 @@ def _verified_through(con: duckdb.DuckDBPyConnection, workflow: str) -> datetime
         "select verified_through from sync_certificates where workflow = ? order by position desc limit 1", [workflow]
     ).fetchall()
     found: datetime | None = rows[0][0] if rows else None
+    return found
+
+
+def _last_reading(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Return NetSuite's time of the last reading: of what changed later nothing can be claimed."""
+    if "netsuite_at" not in columns_of(con, "netsuite_reads"):
+        return None
+    found: datetime | None = con.execute("select max(netsuite_at) from netsuite_reads").fetchall()[0][0]
     return found
 
 
@@ -190,6 +203,8 @@ def _query(con: duckdb.DuckDBPyConnection, workflow: str, rules: Rules, key_fiel
         confirmed=CONFIRMED, open=OPEN, later=LATER, held=HELD, pending=PENDING, left=LEFT, undated=UNDATED,
         mapping=MAPPING, changed=CHANGED, refuted=REFUTED, open_records=OPEN_RECORDS,
         is_uncreated="false" if creates else "seen.external_id is null",
+        # the next run decides so; until then a person's order does
+        forgotten=_FORGOTTEN if columns_of(con, "sync_forgotten") else "",
     )  # fmt: skip
 
 
@@ -203,6 +218,7 @@ select outcome, count(*), list(source_id order by source, try_cast(source_id as 
 from {OUTCOMES} group by outcome order by outcome
 """
 
+_FORGOTTEN = "union select source, source_id from sync_forgotten where returned_at is null"
 _QUERY = """
 with alone as ({expected}),
 shown as (
@@ -226,6 +242,7 @@ held as (
         and action in ('quarantined', 'blocked', 'ambiguous')
     union
     select source, source_id from sync_unverified where workflow = {workflow} and kind = 'held'
+    {forgotten}
 ),
 named as (select source, source_id, kind, through from sync_unverified where workflow = {workflow}),
 judged as (

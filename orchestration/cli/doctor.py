@@ -36,6 +36,7 @@ from resources.suiteprojects.doctor import diagnose_suiteprojects
 from resources.warehouse.warehouse import WarehouseError
 
 MILLPOND = "millpond"
+ATTEMPTS = 2  # per request, at most: someone waits for the answer, and can ask again
 WARNED = "correct it in NetSuite or in the settings; the next run that reads without the warning removes this line"
 
 
@@ -59,6 +60,7 @@ def findings() -> Iterator[Finding]:
     if invalid:
         return
     settings = MillpondSettings()
+    settings = settings.model_copy(update={"attempts": min(settings.attempts, ATTEMPTS)})
     yield Finding(MILLPOND, "settings", f"mode {settings.mode}, home {settings.home}")
     for line in unknown_names(env_file_names(find_env_file()), settings):
         found, _, fix = line.partition("; ")

@@ -152,7 +152,9 @@ def _add_field(tree: Tree, explanation: Explanation, versions: Versions) -> Tree
                 add_values(branch, versions, history.workflow)
             add_changes(branch, versions, history.workflow)
     if not tree.children:
-        tree.add(escape(f"no version of a field {versions.of_field} is kept"))
+        since = min(filter(None, versions.since.values()), default=None) if explanation.as_of else None
+        known = f"known of that time; versions are kept since {since:%Y-%m-%d %H:%M:%S}" if since else "kept"
+        tree.add(escape(f"no version of a field {versions.of_field} is {known}"))
     return tree
 
 

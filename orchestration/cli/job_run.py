@@ -22,7 +22,7 @@ from orchestration.cli.output import console, print_problems, print_wrapped
 from orchestration.cli.signals import INTERRUPTED, SIGNAL_EXIT, stop_signals
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.dagster_instance import open_instance
-from orchestration.dagster_internals import MAX_RETRIES_TAG
+from orchestration.dagster_internals import MAX_RETRIES_TAG, capture_nothing
 from orchestration.definitions import definitions
 from orchestration.maintenance.dead_runs import LAUNCHED_BY_CLI, close_dead_runs
 from orchestration.opened_warehouse import warehouse_of
@@ -48,6 +48,7 @@ def execute_job(
     """
     settings = MillpondSettings()
     with open_instance(settings) as instance:
+        capture_nothing(instance)
         repository = definitions().get_repository_def()
         if job_name in OPERATOR_JOBS or not repository.has_job(job_name):
             print_problems([f"{job_name} has no usable workflow to run; `millpond activate WORKFLOW` switches one on"])

@@ -110,7 +110,7 @@ def undo(
         except SyncError as error:
             made, problems = [], [error]
         failed = [each for each in problems if not isinstance(each, NothingToUndoError)]
-        print_problems([str(each) for each in (failed if made else problems)])
+        print_problems([*dict.fromkeys(str(each) for each in (failed if made else problems))])
         if not made:
             return FAILED if any(isinstance(each, IntegrationError) for each in failed) else USAGE
         workflows = connections.workflows

@@ -89,15 +89,17 @@ def workflows_of_run(warehouse: Warehouse, run_id: str) -> list[str]:
 def print_held_back(warehouse: Warehouse, workflow: Workflow, workflows: Mapping[str, Workflow], run_id: str) -> int:
     """Print what a workflow holds back after a run: what needs attention by record, what is blocked by root cause.
 
+    If a guard stopped the run, this is what its plan decided.
+
     Returns:
         The number of records that need attention since this run, or for another reason than before it.
     """
     with warehouse.writer(transaction=False) as con:
-        held = held_records(con, [workflow], workflows, {}, utc_now(warehouse_clock(MillpondSettings())))
+        plans = _open_plan(con, workflow.name, run_id)
+        held = held_records(con, [workflow], workflows, plans, utc_now(warehouse_clock(MillpondSettings())))
         new = new_decisions(con, workflow.name, run_id)
-    held = held.join(new, on=KEY, how="left", maintain_order="left").with_columns(
-        pl.col("is_new").fill_null(value=False)
-    )
+    is_new = pl.col("since").is_null() if plans else pl.col("is_new").fill_null(value=False)
+    held = held.join(new, on=KEY, how="left", maintain_order="left").with_columns(is_new.alias("is_new"))
     if warehouse.hides_personal:
         held = without_values(held)
     unsent = held.filter(pl.col("action").is_in(NEEDS_ATTENTION))
@@ -165,6 +167,17 @@ def _print_blocked(workflow: Workflow, held: pl.DataFrame) -> None:
     blocked = held.filter(pl.col("action") == Action.BLOCKED)
     for cause in cause_texts(held_back(blocked)):
         print_wrapped(f"{workflow.name}: {cause}")
+
+
+def _open_plan(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> dict[str, str]:
+    """Return the plan of a workflow that a run made and did not send, by the workflow; empty if there is none."""
+    if not has_table(con, "sync_plans"):  # the first run failed before its first plan
+        return {}
+    query = (
+        "select workflow, plan_id from sync_plans"
+        " where made_by = ? and workflow = ? and state in ('ready', 'waiting') order by position"
+    )
+    return dict(con.execute(query, [run_id, workflow]).fetchall())
 
 
 def new_decisions(con: duckdb.DuckDBPyConnection, workflow: str, run_id: str) -> pl.DataFrame:

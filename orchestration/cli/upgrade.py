@@ -5,6 +5,7 @@ from orchestration.cli.output import print_line, print_problems
 from orchestration.upgrade.errors import UpgradeError
 from orchestration.upgrade.installation import current_settings
 from orchestration.upgrade.perform import needed_upgrade, upgrade_all
+from orchestration.upgrade.user_files import refuse_read_only
 from resources.warehouse.schema_version import SCHEMA_VERSION
 from resources.warehouse.warehouse import WarehouseError
 
@@ -17,7 +18,8 @@ def upgrade(*, check: bool = False) -> int:
     before it does anything else.
 
     Args:
-        check: Only list what would be upgraded; the exit code is 1 if there is anything.
+        check: Only list what would be upgraded, and which files cannot be written; the exit code is 1 if there is
+            anything.
     """
     try:
         needed = needed_upgrade(*current_settings())
@@ -32,6 +34,10 @@ def upgrade(*, check: bool = False) -> int:
     if check:
         for line in needed.lines:
             print_line(line)
+        try:
+            refuse_read_only(needed.changes)
+        except UpgradeError as error:
+            print_problems(str(error).splitlines())
         return 1
     print_line(f"upgraded to schema version {SCHEMA_VERSION}", "green")
     return 0

@@ -1,25 +1,38 @@
 """A record's values in texts: the forms in which files spell them, and their replacement.
 
 values  ->  Spelled: found(), replaced()
+
+A pattern has every spelling of each character that is no letter or digit of ASCII: as it is, and as JSON, HTML, XML, an
+address, a program's text or a table of commas writes it, also one within another.
 """
 
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from urllib.parse import quote, quote_plus
+from html.entities import codepoint2name
+from itertools import groupby
+from urllib.parse import quote
 
-from assets.delivery.forget.texts import is_phrase, normal_forms, spellings
+from assets.delivery.forget.texts import is_phrase, normal_forms
 from resources.warehouse.forgotten import TEXT
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
 MIN_SCANNED = 8  # letters of a word that is looked for in bytes, where words have no ends
+NAMES = {**codepoint2name, ord("'"): "apos"}
+SHORT = {"\a": "a", "\b": "b", "\0": "0"}  # after a backslash; those of white space are in SPACE
+SPACE = (
+    r"(?:\s|\+|%(?:25)*(?:20|0[9ad]|c2%(?:25)*a0)|&(?:amp;)*(?:nbsp|#0*(?:9|10|13|32|160)|#x0*(?:[9ad]|20|a0));"
+    r"|\\+(?:[nrtfv]|x(?:0[9a-d]|1[c-f]|20|85|a0)|u(?:00(?:0[9a-d]|1[c-f]|20|85|a0)|1680|20[0-5][0-9a-f]|3000)))+"
+)
+# a word begins after something else, which may be an escape that ends with a letter or digit
+BEGINS = r"(?:(?<!\w)|(?<=\\[nrtfv])|(?<=\\u00[23ab][0-9a-fA-F])|(?<=%[0-7][0-9a-fA-F]))"
 
 
 class Spelled:
-    """Values as they are, and as JSON, HTML, XML and addresses write them; phrases in any case, and wrapped, too."""
+    """Values however files spell them; phrases in any case, and wrapped, too."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = normal_forms(texts)
@@ -30,31 +43,34 @@ class Spelled:
         return Spelled([each for each in self.texts if is_phrase(each)])
 
     @cached_property
-    def _phrases(self) -> list[str]:
-        """Every form of every phrase in small letters, the longest first."""
-        found = {each.lower() for each in _forms(each for each in self.texts if is_phrase(each))}
-        return sorted(found, key=lambda each: (-len(each), each))
+    def _patterns(self) -> list[tuple[list[str], re.Pattern[str]]]:
+        """Return a pattern for each value, the longest first, and texts of which one is there if it matches."""
+        known = list(filter(None, dict.fromkeys(each.strip() for each in self.texts)))
+        phrases = [
+            (_signs(each), re.compile(_spelled(each, any_case=True), re.IGNORECASE))
+            for each in known
+            if is_phrase(each)
+        ]
+        words = [
+            (_signs(form), re.compile(rf"{BEGINS}(?:{_spelled(form)})(?!\w)"))
+            for each in known
+            if not is_phrase(each)
+            for form in dict.fromkeys((each, each.upper()))
+        ]
+        return phrases + words
 
-    @cached_property
-    def _words(self) -> list[str]:
-        return spellings(_forms(each for each in self.texts if not is_phrase(each)))
-
-    @cached_property
-    def _patterns(self) -> list[re.Pattern[str]]:
-        words = rf"(?<!\w)(?:{'|'.join(map(re.escape, self._words))})(?!\w)" if self._words else ""
-        phrases = "|".join(map(_wrapped, self._phrases))
-        return [re.compile(each, flags) for each, flags in ((phrases, re.IGNORECASE), (words, re.NOFLAG)) if each]
+    def _in(self, text: str) -> Iterator[re.Pattern[str]]:
+        """Yield the patterns that may match; most texts have no sign of any."""
+        small = text.lower()
+        yield from (pattern for signs, pattern in self._patterns if any(each in small for each in signs))
 
     def found(self, text: str) -> bool:
-        """Return whether a text has one of the values; ten times as fast as the patterns alone."""
-        small = " ".join(text.lower().split())
-        if any(" ".join(each.split()) in small for each in self._phrases):
-            return True
-        return any(each in text for each in self._words) and bool(self._patterns[-1].search(text))
+        """Return whether a text has one of the values."""
+        return any(pattern.search(text) for pattern in self._in(text))
 
     def replaced(self, text: str) -> str:
         """Return the text without the values."""
-        for pattern in self._patterns:
+        for pattern in self._in(text):
             text = pattern.sub(TEXT, text)
         return text
 
@@ -62,7 +78,11 @@ class Spelled:
     def needles(self) -> list[bytes]:
         """The values as files have them: as they are, with the letters of ASCII, and in UTF-16."""
         sought = [each for each in self.texts if is_phrase(each) or len(each) >= MIN_SCANNED]
-        found = {form for text in sought for form in (text, html.escape(text), json.dumps(text)[1:-1])}
+        found = {
+            form
+            for text in sought
+            for form in (text, html.escape(text), html.escape(text, quote=False), json.dumps(text)[1:-1])
+        }
         return sorted({each.lower() for form in found for each in _encoded(form)})
 
     def found_in_bytes(self, content: bytes) -> bool:
@@ -78,19 +98,50 @@ def _encoded(text: str) -> Iterator[bytes]:
             yield text.encode(encoding)
 
 
-def _wrapped(phrase: str) -> str:
-    """Return the pattern of a phrase that a terminal or a log may have broken into lines."""
-    return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(phrase))
+def _spelled(text: str, *, any_case: bool = False) -> str:
+    """Return a pattern of every spelling of a value."""
+    parts = []
+    for is_space, run in groupby(text, str.isspace):
+        forms = (dict.fromkeys((each, each.lower(), each.upper()) if any_case else each) for each in run)
+        parts += [f"(?i:{SPACE})"] if is_space else ["|".join(map(_characters, each)) for each in forms]
+    return "".join(f"(?:{each})" if "|" in each else each for each in parts)
 
 
-def _forms(texts: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for text in texts:
-        escaped = html.escape(text)
-        plain = {text, text.strip(), escaped, escaped.replace("&#x27;", "&#39;"), quote(text), quote_plus(text)}
-        plain |= {each.encode("ascii", "xmlcharrefreplace").decode() for each in plain}  # as XML in ASCII has them
-        for each in plain:
-            for ascii_only in (False, True):
-                once = json.dumps(each, ensure_ascii=ascii_only)[1:-1]
-                found |= {each, once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
-    return found - {""}
+def _characters(text: str) -> str:
+    return "".join(map(_character, text))
+
+
+def _character(char: str) -> str:
+    """Return a pattern of every spelling of one character."""
+    code = ord(char)
+    if char.isascii() and char.isalnum():
+        return char
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    pairs = "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4))
+    address = "".join(f"%(?:25)*{each:02x}" for each in char.encode("utf-8", "surrogatepass"))
+    named = f"|{NAMES[code]}" if code in NAMES else ""
+    plain = rf"\\+{SHORT[char]}|" if char in SHORT else ""
+    before = r"\\*" if char in "\"'/" else ""  # a quotation mark may be escaped once more, or stand twice
+    as_is = r"\\+" if char == "\\" else rf"{char}(?:\\*{char})?" if char in "\"'" else re.escape(char)
+    short = rf"|\\+x{code:02x}" if code < 1 << 8 else rf"|\\+U{code:08x}"
+    escaped = rf"{plain}{pairs}{short}|{address}|&(?:amp;)*(?:#0*{code}|#x0*{code:x}{named});"
+    return f"{before}(?:{as_is}|(?i:{escaped}))"
+
+
+def _signs(text: str) -> list[str]:
+    """Return small letters of which a text has some if it has the value in any spelling."""
+    if runs := re.findall(r"[a-z0-9]+", text, re.IGNORECASE | re.ASCII):
+        return [max(runs, key=len).lower()]
+    forms = {form for each in (text[0], text[0].lower(), text[0].upper()) for form in each[0]}
+    return sorted({sign for each in forms for sign in _signs_of(each)})
+
+
+def _signs_of(char: str) -> Iterator[str]:
+    code = ord(char)
+    yield from (char.lower(), f"#{code};", f"#0{code};", f"#x{code:x};", f"#x0{code:x};")
+    yield from (rf"\x{code:02x}", rf"\u{code:08x}")
+    yield f"\\u{char.encode('utf-16-be', 'surrogatepass').hex()[:4]}"
+    once = quote(char.encode("utf-8", "surrogatepass"))
+    yield from (once.lower(), quote(once).lower())
+    yield from (f"{NAMES[code].lower()};" for _ in range(code in NAMES))
+    yield from (f"\\{SHORT[char]}" for _ in range(char in SHORT))

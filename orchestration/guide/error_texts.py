@@ -37,7 +37,7 @@ FIXES: Final[Mapping[str, Mapping[str, str]]] = {
         "MappingError": "Correct the row that the text names, or run the workflow that makes the table.",
         "SyncError": "Do what the text says; nothing was sent.",
         "PlanError": "Make a new plan: `millpond plan`.",
-        "NothingToUndoError": "Choose another run or record; `millpond explain RECORD` names the runs that wrote it.",
+        "NothingToUndoError": "Choose another run, record or column; `millpond explain RECORD` names the runs of it.",
         "OccupiedError": "Nothing for change notifications, which are tried again; otherwise repeat it after that run.",
         "StuckError": "Look at the run that the text is about; end it if it is stuck, then repeat what waited for it.",
         "NothingHeldError": "Run or plan the workflows first; `millpond explain RECORD` says what they decided.",

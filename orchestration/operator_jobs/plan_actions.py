@@ -14,7 +14,7 @@ from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.ledger.runs import name_account
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.plan.undo import PlannedUndo, make_undo, runs_to_undo
+from assets.delivery.plan.undo import PlannedUndo, condition_of, make_undo, runs_to_undo
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import SyncResult, run_sync
 from assets.delivery.send.staleness import parse_filters, require_known
@@ -93,6 +93,8 @@ def undo_run(
     """
     made, problems = [], list[SyncError | IntegrationError]()
     try:
+        if where:
+            condition_of(where)  # once, and before any workflow is planned
         for undone_run, name in runs_to_undo(connections.warehouse, run):
             try:
                 workflow = connections.workflow(name)

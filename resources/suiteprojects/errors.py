@@ -69,7 +69,8 @@ def status_error(status: int, operation: str) -> IntegrationError:
     if 400 <= status < 427 or 501 <= status < 550:  # noqa: PLR2004 - the service's own families
         reason = f"status {status}: sign-in or permission was rejected; look up the number in the account's API guide"
         return CredentialsError(SYSTEM, operation, reason, code=str(status))
-    return RequestRejectedError(SYSTEM, operation, f"status {status}", code=str(status))
+    reason = f"status {status}: the request was rejected; look up the number in the account's API guide"
+    return RequestRejectedError(SYSTEM, operation, reason, code=str(status))
 
 
 def read_error(status: int, operation: str) -> IntegrationError:

@@ -5,6 +5,7 @@ Values are flat: the city of a customer's address is `addr_city`; dates are `YYY
 """
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -35,6 +36,11 @@ _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,9}));")
 _AMPERSAND = re.compile(r"<!\[CDATA\[.*?\]\]>|&(?!#\d+;|#[xX][\da-fA-F]+;|(?:amp|lt|gt|quot|apos);)(\w+;)?", re.DOTALL)
 _PROLOG = re.compile(r"^<\?xml[^>]*\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml[^>]*\bencoding\s*=\s*["'](?!(?i:utf))([\w.:-]+)["']""")
+_LATIN = re.compile(rb"(?i:iso[-_]?8859-1|latin-?1)")
+# services that declare Latin-1 write Windows' quotes, dashes and euro sign where it has control characters
+_WINDOWS = dict(zip(range(0x80, 0xA0), bytes(range(0x80, 0xA0)).decode("cp1252", "replace"), strict=True))
+_CONTROL = re.compile(rb"[\x80-\x9f]")
+_WIDE = {BOM_UTF16_LE: "utf-16", BOM_UTF16_BE: "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}  # by first bytes
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PREFIXES = {prefix: element for element, prefix in ADDRESSES.items()}
@@ -142,16 +148,15 @@ def parse_xml(body: bytes) -> Element:
 
     One bad character does not hide a thousand records: if the body is not well-formed, it is read once more with
     U+FFFD for what XML cannot represent, in the encoding that it declares, else as Latin-1 if it is no UTF-8
-    (suiteprojects_api.md §1.1), and with ampersands as text where they begin no reference, or with the character of a
-    reference that HTML knows.
+    (suiteprojects_api.md §1.1; with Windows' characters where Latin-1 has none), and with ampersands as text where they
+    begin no reference, or with the character of a reference that HTML knows.
 
     Raises:
         ValueError: The body is not well-formed XML.
     """
-    try:
-        return _parse(body.strip())
-    except etree.XMLSyntaxError:
-        pass
+    if not (_declares_latin(body) and _CONTROL.search(body)):
+        with suppress(etree.XMLSyntaxError):
+            return _parse(body.strip())
     try:
         return _parse(_repaired(body))
     except etree.XMLSyntaxError as error:
@@ -165,18 +170,27 @@ def _parse(body: bytes) -> Element:
     return etree.fromstring(body, parser)
 
 
-def _decoded(body: bytes) -> str:
+def _declares_latin(body: bytes) -> bool:
     declared = _ENCODING.match(body)
-    with suppress(LookupError, ValueError):
-        return body.decode(declared[1].decode() if declared else "utf-8")
-    is_utf8 = _MULTIBYTE.search(body) is not None
-    return body.decode("utf-8", "replace") if is_utf8 else body.decode("latin-1")
+    return declared is not None and _LATIN.fullmatch(declared[1]) is not None
+
+
+def _decoded(body: bytes) -> str:
+    if encoding := _WIDE.get(body[:2]):
+        return body.decode(encoding, "replace")
+    declared = _ENCODING.match(body)
+    if not _declares_latin(body):
+        with suppress(LookupError, ValueError):
+            return body.decode(declared[1].decode() if declared else "utf-8")
+        if _MULTIBYTE.search(body):
+            return body.decode("utf-8", "replace")
+    return body.decode("latin-1").translate(_WINDOWS)
 
 
 def _repaired(body: bytes) -> bytes:
     text = _decoded(body)
     text = _ILLEGAL.sub("\ufffd", _REFERENCE.sub(_checked_reference, _AMPERSAND.sub(_known_reference, text)))
-    return _PROLOG.sub("", text.strip().lstrip("\ufeff")).encode()
+    return _PROLOG.sub("", text.strip("\ufeff \t\r\n")).encode()
 
 
 def _known_reference(found: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ import duckdb
 
 import sql
 from resources.account import Account, describe, is_same
-from resources.warehouse.tables import ensure_table, has_table
+from resources.warehouse.tables import ensure_table, has_table, literal
 
 NETSUITE = "netsuite"
 TABLE = "sync_accounts"
@@ -38,17 +38,33 @@ def find_conflict(con: duckdb.DuckDBPyConnection, name: str, account: Account) -
 
 def of_same_account(con: duckdb.DuckDBPyConnection, one: str, other: str) -> str:
     """Return the SQL condition that two workflows, given as SQL, deliver to one account, as far as that is known."""
-    if not has_table(con, TABLE):
-        return "true"
-    first, second = (f"(select account from {TABLE} where name = {name})" for name in (one, other))
-    return f"coalesce({first} = {second}, true)"
+    differing = [
+        f"when {literal(name)} then {other} in ({', '.join(map(literal, others))})"
+        for name, others in _differing(con).items()
+        if others
+    ]
+    return f"not coalesce(case {one} {' '.join(differing)} end, false)" if differing else "true"
+
+
+def _differing(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Return by name those whose account is another one: a sign-in that names less is not."""
+    bound = con.execute(f"select name, account from {TABLE} order by name").fetchall() if has_table(con, TABLE) else []
+    accounts = {name: json.loads(account) for name, account in bound}
+    return {
+        one: [other for other, theirs in accounts.items() if not is_same(mine, theirs)]
+        for one, mine in accounts.items()
+    }
 
 
 def bind(con: duckdb.DuckDBPyConnection, name: str, account: Account, at: datetime, run_id: str) -> None:
-    """Record the account, unless one is recorded."""
-    if account and read_binding(con, name) is None:
-        ensure_table(con, sql.statement("ledger", TABLE))
-        con.execute(f"insert into {TABLE} values (?, ?, ?, ?)", [name, json.dumps(dict(account)), at, run_id])
+    """Record the account; of one that is recorded, what its sign-in did not name and this one does."""
+    bound = read_binding(con, name)
+    known = {**account, **(bound or {})}
+    if not account or known == bound:
+        return
+    ensure_table(con, sql.statement("ledger", TABLE))
+    con.execute(f"delete from {TABLE} where name = ?", [name])
+    con.execute(f"insert into {TABLE} values (?, ?, ?, ?)", [name, json.dumps(known), at, run_id])
 
 
 def unbind(con: duckdb.DuckDBPyConnection, name: str) -> Account | None:

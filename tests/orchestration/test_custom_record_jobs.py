@@ -65,6 +65,7 @@ def test_versions_of_custom_records_are_kept_on_all_three_sides(
         assert home.run(WORKFLOW).success
         at = f"{between:%Y-%m-%d %H:%M:%S}"
         explained = run_command(capsys, "explain", f"{TYPE}:7", "--as-of", at, "--json")
+        first = run_command(capsys, "explain", f"{TYPE}:7", "--as-of", "2020-01-01", "--field", "name")
 
     with home.warehouse.writer(transaction=False) as con:
         add_analytics(con)
@@ -79,3 +80,4 @@ def test_versions_of_custom_records_are_kept_on_all_three_sides(
     assert explained.code == 0, explained.lines
     (values,) = [each for each in json.loads(explained.out)["values"] if each["field"] == "name"]
     assert {values["netsuite"], values["desired"], values["target"]} == {"Audit"}
+    assert "no version of a field name is known of that time; versions are kept since 20" in " ".join(first.out.split())

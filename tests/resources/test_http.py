@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from resources.errors import (
     AnswerLostError,
+    ContractError,
     CredentialsError,
     IntegrationError,
     RateLimitedError,
@@ -21,9 +22,9 @@ from resources.errors import (
     UnreachableError,
     UntrustedError,
 )
-from resources.http import ATTEMPTS, MAX_WAIT_S, HttpClient
+from resources.http import ATTEMPTS, MAX_WAIT_S, PARSE_ATTEMPTS, HttpClient
 from resources.http_failures import proxy_of, retry_after_s, temporary_failure
-from resources.http_pool import open_http
+from resources.http_pool import CONNECT_TIMEOUT_S, open_http
 from resources.precoro.client import PrecoroClient
 from resources.precoro.errors import ErrorTranslator
 from resources.sandbox.certificates import tls_files
@@ -300,6 +301,66 @@ def test_the_cause_of_a_failed_connection_is_named(words: str, advice: str) -> N
     with pytest.raises(error, match="SERVICE_BASE_URL") as raised:
         client.send("GET", "/", "read", safe_to_repeat=True)
     assert advice in str(raised.value)
+
+
+def test_a_host_that_does_not_answer_is_given_up_soon() -> None:
+    """A connection that hangs takes its whole time-out, so time limits the attempts, not only their number."""
+    clock, connections = JumpingClock(), []
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        connections.append(request.url)
+        clock.sleep(CONNECT_TIMEOUT_S)
+        raise httpx.ConnectTimeout("timed out")
+
+    http = httpx.Client(base_url="https://service.example", transport=httpx.MockTransport(hang))
+    with pytest.raises(UnreachableError, match=r"no connection to service\.example"):
+        HttpClient(http, system="service", clock=clock).send("GET", "/", "read", safe_to_repeat=True)
+
+    assert len(connections) == 2
+    assert sum(clock.waits) < 40
+
+
+class SignIn(httpx.Auth):
+    """A sign-in with a request of its own."""
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        """Ask for a token first."""
+        yield httpx.Request("POST", "https://service.example/token")
+        yield request
+
+
+def test_a_sign_ins_own_request_is_timed_out() -> None:
+    """The pool's time-out is in the requests that it makes itself; without one, a token endpoint may hang forever."""
+    asked = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked[request.url.path] = request.extensions["timeout"]
+        return httpx.Response(200)
+
+    with open_http("https://service.example", auth=SignIn(), transport=httpx.MockTransport(answer)) as pool:
+        pool.get("/records")
+
+    assert asked["/token"] == asked["/records"]
+    assert asked["/token"]["connect"] == CONNECT_TIMEOUT_S
+
+
+def test_the_setting_limits_the_attempts_to_parse() -> None:
+    """As it does those to get an answer."""
+    answers = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        answers.append(request.url)
+        return httpx.Response(200, text="<html>")
+
+    def parse(_: httpx.Response) -> None:
+        raise ContractError("service", "read", "not JSON")
+
+    for attempts, made in ((1, 1), (2, 2), (ATTEMPTS, PARSE_ATTEMPTS)):
+        client, _ = client_of(answer, attempts=attempts)
+        answers.clear()
+        with pytest.raises(ContractError):
+            client.read("GET", "/", "read", parse)
+        assert len(answers) == made
 
 
 PROXIES = [

@@ -3,7 +3,8 @@
 mart + links + target state as read + plan + ledger  ->  make_record_states()  ->  temp table _certificate_records
 
 The comparison is that of the reconciliation, not of the engine that decided. A record that differs is pending only if
-the target still has what was last confirmed: its earlier state is then still proven.
+the target still has what was last confirmed: its earlier state is then still proven. So is that of one that NetSuite no
+longer shows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -108,8 +109,8 @@ def _absent(con: duckdb.DuckDBPyConnection, workflow: Workflow) -> str:
 _REASONS = f"""
 case
     when kind = '{WRONG}' and list_contains(differs, '{DUPLICATE}') then 'duplicate'
-    when kind = '{WRONG}' and is_target_missing then 'missing_in_target'
-    when kind = '{WRONG}' and (is_edited or is_switched_off) then '{EDITED}'
+    when (kind = '{WRONG}' or (kind = '{ABSENT}' and is_lost)) and is_target_missing then 'missing_in_target'
+    when kind in ('{WRONG}', '{ABSENT}') and (is_edited or is_switched_off) then '{EDITED}'
     when kind = '{WRONG}' then '{NOT_SHOWN}'
     when kind = '{ABSENT}' then 'missing_without_note'
     when kind = '{PENDING}' and action is null then '{UNDECIDED}'
@@ -135,7 +136,7 @@ case
     when action = 'skipped' and decided_reason not in {PASSING!r} and len(differs) > 0 then '{HELD}'
     when len(differs) > 0 and (is_undone or decided_reason in {EXCLUDED!r}) then '{HELD}'
     when action in ('quarantined', 'blocked') or (action = 'ambiguous' and not is_key_moved) then '{HELD}'
-    when len(differs) > 0 and is_linked and (is_target_missing or is_edited or is_switched_off) then '{WRONG}'
+    when len(differs) > 0 and is_lost then '{WRONG}'
     when action = 'ambiguous' then '{HELD}'
     when len(differs) = 0 then '{VERIFIED}'
     when differs_freely then '{VERIFIED}'
@@ -192,7 +193,8 @@ compared as (
         on above.source = mart.parent_source and above.source_id = mart.parent_source_id
 ),
 judged as (
-    select *, list_has_all($not_monitored::varchar[], differs) as differs_freely,
+    select *, is_linked and (is_target_missing or is_edited or coalesce(is_switched_off, false)) as is_lost,
+        list_has_all($not_monitored::varchar[], differs) as differs_freely,
         not list_has_any(differs, {[MISSING, ACTIVE, INACTIVE, PARENT]!r}) as is_placed
     from compared
 ),
@@ -200,6 +202,6 @@ known as (select *, {_KIND} as kind from judged)
 select
     source, source_id, kind, {_REASONS} as reason, created_before,
     kind in ('{PENDING}', '{ABSENT}') and not is_sent_since and decided_reason is distinct from '{NOT_ASKED}'
-        and (is_linked or is_target_missing) as keeps_time
+        and not is_lost and (is_linked or is_target_missing) as keeps_time
 from known
 """

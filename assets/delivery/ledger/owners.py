@@ -11,8 +11,7 @@ import duckdb
 
 from assets.delivery.schemas import SourceKey
 from assets.delivery.spec.workflow import Workflow
-from resources.warehouse.bindings import TABLE
-from resources.warehouse.tables import has_table
+from resources.warehouse.bindings import of_same_account
 
 Owner = tuple[str, str, str]  # workflow, source, NetSuite id
 
@@ -27,10 +26,7 @@ class Owners:
     @classmethod
     def read(cls, con: duckdb.DuckDBPyConnection, workflow: Workflow) -> "Owners":
         """Read the links of every workflow that writes the same type of record in the same account."""
-        same = "true"
-        if has_table(con, TABLE):  # ids of two accounts may be the same numbers
-            other, mine = (f"(select account from {TABLE} where name = {name})" for name in ("workflow", "$workflow"))
-            same = f"coalesce({other} = {mine}, true)"
+        same = of_same_account(con, "workflow", "$workflow")  # ids of two accounts may be the same numbers
         links = con.execute(
             "select target_id, workflow, source, source_id from sync_links where target_id is not null"
             f" and (workflow = $workflow or (target = $target and {same}))",

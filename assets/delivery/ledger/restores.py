@@ -137,8 +137,8 @@ def require_reads_since_restore(con: duckdb.DuckDBPyConnection, workflow: Workfl
     unread += [name for name in workflow.spec.upstream if pending_restore(con, name) and _has_links(con, name)]
     if unread:
         raise PlanError(
-            f"{workflow.name}: {restore.text}, and this has not been read or run since: {', '.join(unread)}; run the"
-            f" workflow's group (`millpond run {workflow.name}`), which reads everything"
+            f"{workflow.name}: {restore.text}, and this has not been read or run since: {', '.join(unread)};"
+            " `millpond run all` reads and runs everything, in order"
         )
 
 

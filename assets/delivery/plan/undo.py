@@ -30,6 +30,7 @@ from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey
 from assets.delivery.spec.expressions import FAILURES, parse
 from assets.delivery.spec.workflow import Workflow
+from assets.result_texts import did_you_mean
 from resources.encryption import EncryptionError
 from resources.warehouse.tables import has_table, quoted, read_frame
 from resources.warehouse.warehouse import Warehouse
@@ -95,7 +96,8 @@ def make_undo(
         reason: The person's reason.
 
     Raises:
-        NothingToUndoError: The run has no confirmed writes of these records, or the condition is not valid.
+        NothingToUndoError: The run has no confirmed writes of these records, or the mart no column of the condition.
+        SyncError: The condition is not valid.
         PlanError: The images are encrypted with another key, or the workflow file has changed since its last run.
     """
     workflow = run.workflow
@@ -173,26 +175,42 @@ def _written(
     if records:
         written = written.filter(pl.col("source_id").is_in(list(records)))
     if where:
-        written = _meeting(written, read_frame(con, f"from {mart}"), where)
+        written = _meeting(written, read_frame(con, f"from {mart}"), where, workflow.name)
     if written.is_empty():
         asked = f" for {', '.join(records)}" if records else f" where {where}" if where else ""
         raise NothingToUndoError(f"{workflow.name}: run {undone_run[:8]} has no confirmed writes{asked} to undo")
     return written
 
 
-def _meeting(written: pl.DataFrame, mart: pl.DataFrame, where: str) -> pl.DataFrame:
+def condition_of(where: str) -> pl.Expr:
+    """Return a condition over the records of any workflow.
+
+    Raises:
+        SyncError: It is not valid SQL, or reads more than the record.
+    """
+    try:
+        return parse(where)
+    except MappingError as error:
+        raise SyncError(f"--where: not a valid condition: {error}") from error
+
+
+def _meeting(written: pl.DataFrame, mart: pl.DataFrame, where: str, workflow: str) -> pl.DataFrame:
     """Return the writes that meet a condition.
 
     Raises:
-        NothingToUndoError: It is not valid SQL, or names a column that does not exist.
+        NothingToUndoError: It names a column that this workflow does not have; another one of the run may have it.
+        SyncError: It is not valid.
     """
-    plain = written.select(*KEY, "action", "target_id", "image")
+    plain, condition = written.select(*KEY, "action", "target_id"), condition_of(where)
     known = plain.join(mart.select(*KEY, pl.exclude(plain.columns)), on=KEY, how="left", maintain_order="left")
+    if unknown := sorted({*condition.meta.root_names()} - {*known.columns}):
+        columns, meant = sorted(known.columns), did_you_mean(unknown[0], known.columns)
+        text = f"--where {where}: there is no column {unknown[0]}; {meant}write SQL over {', '.join(columns)}"
+        raise NothingToUndoError(f"{workflow}: {text}")
     try:
-        met = known.filter(parse(where, "--where")).select(KEY)
-    except (MappingError, *FAILURES) as error:
-        columns = ", ".join(sorted(set(known.columns) - {"image"}))
-        raise NothingToUndoError(f"--where {where}: not a valid condition; write SQL over {columns}") from error
+        met = known.filter(condition).select(KEY)
+    except FAILURES as error:
+        raise SyncError(f"--where: not a valid condition: `{where}`: {error}") from error
     return written.join(met, on=KEY, how="semi", maintain_order="left")
 
 

@@ -21,6 +21,7 @@ from assets.delivery.ledger.versions import keep_versions
 from assets.delivery.plan.undo_row import NOTHING_TO_UNDO
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import AS_MAPPED, KEY, SourceKey, keys_frame
+from assets.delivery.send.not_taken import kept_fields
 from assets.delivery.send.outcomes import Delivery
 from assets.delivery.target import TARGET_STATE_COLUMNS, Action, Target
 from resources.warehouse.tables import columns_of, insert_frame, quoted
@@ -60,10 +61,11 @@ def links_of(
         # an inactive record does not have its mapped values: active again it differs without an edit in the target
         inactive = row["action"] == Action.DEACTIVATE
         actual = {**write.values, **(outcome.echo or {})}
+        is_mapped = as_mapped and not inactive and not kept_fields(write, outcome, row["changes"] or [])
         sent.append({
             **key._asdict(), "target_id": outcome.target_id, "parent_target_id": write.parent_id,
             "matched_by": row["matched_by"] or "created",
-            "payload_hash": row["payload_hash"] if as_mapped and not inactive else None,
+            "payload_hash": row["payload_hash"] if is_mapped else None,
             "target_hash": None if inactive or key in edited else target_hash(actual, fields),
         })  # fmt: skip
     links = pl.DataFrame(sent, schema=dict.fromkeys(_SENT_COLUMNS, pl.String))

@@ -22,6 +22,7 @@ from assets.delivery.ledger.unkeyed import LostCreate, Possible, format_existing
 from assets.delivery.run_context import RunContext
 from assets.delivery.schemas import KEY, PARENT, PARENT_MISSING, SourceKey, keys_frame
 from assets.delivery.send.batches import Step, batches, plan_steps, with_parent
+from assets.delivery.send.not_taken import judge_kept
 from assets.delivery.send.outcomes import SEVERAL, Delivery, deferred_reason, with_own_ids
 from assets.delivery.send.read_back import confirmation_of, mismatches, read_back
 from assets.delivery.send.unexplained import judge_unexplained
@@ -76,6 +77,7 @@ def deliver(
     if verify_restored and not sender.delivery.stop:
         with suppress(IntegrationError):  # the next run restores and verifies them again
             sender.read_confirmed(step for step in steps if step.restores)
+        sender.flush()
     return sender.delivery
 
 
@@ -138,6 +140,7 @@ class _Sender:
         self.delivery.writes |= {step.key: write for step, write in ready}
         outcomes = self._resolve_unknown(ready, outcomes)
         outcomes = judge_unexplained(self._run, [step.key for step, _ in ready], outcomes)
+        outcomes = [judge_kept(*sent, outcome) for sent, outcome in zip(ready, outcomes, strict=True)]
         outcomes = [self._deferred(each) for each in outcomes]
         self._log(self._close([(step, outcome) for (step, _), outcome in zip(ready, outcomes, strict=True)]))
         if isinstance(self.delivery.stop, InterruptedDeliveryError):
@@ -181,7 +184,8 @@ class _Sender:
             IntegrationError: They cannot be read.
         """
         key_field, confirmed = self.target.key_field, self.delivery.confirmed()
-        writes = {step.key: self.delivery.writes[step.key] for step in steps if step.key in confirmed}
+        sent = {step.key: step for step in steps if step.key in confirmed}
+        writes = {key: self.delivery.writes[key] for key in sent}
         writes = {key: write for key, write in writes.items() if write.values.get(key_field)}  # an undo may clear it
         if not writes:
             return []
@@ -191,8 +195,10 @@ class _Sender:
         for key, write in writes.items():
             row = found.get(write.values[key_field])
             if row is not None:
-                echo = {**(confirmed[key].echo or {}), **row}
-                self.delivery.outcomes[key] = replace(confirmed[key], echo=echo)
+                shown = replace(confirmed[key], echo={**(confirmed[key].echo or {}), **row})
+                self.delivery.outcomes[key] = outcome = judge_kept(sent[key], write, shown)
+                if outcome.verdict is not Verdict.CONFIRMED:
+                    self._log([(sent[key], outcome)])
             pairs.append((write, row))
         return pairs
 

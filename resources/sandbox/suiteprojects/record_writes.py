@@ -69,7 +69,8 @@ def change(tx: Transaction, record_type: RecordType, row: Row, values: dict[str,
     Raises:
         ApiError: A rule rejects the change.
     """
-    given = normalized(tx, record_type, values)
+    kept = {name for name in values if f"{record_type.name}.{name}" in tx.switches.unchangeable}
+    given = {name: value for name, value in normalized(tx, record_type, values).items() if name not in kept}
     before = row.values
     unchanged = dict(before)
     if tx.switches.address_modify == "replace":

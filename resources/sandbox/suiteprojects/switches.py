@@ -148,6 +148,11 @@ class SuiteProjectsSwitches:
         "A Modify with a part of an address keeps the other parts, or clears them.",
         "suiteprojects_api.md §1.5 [U]",
     )
+    unchangeable: Sequence[str] = switch(
+        (),
+        'Properties by "Type.property", such as "Customer.notes", that a Modify leaves as they are without saying so.',
+        "suiteprojects_api.md §1.5: form rules and permissions of a field [U]",
+    )
     unchanged_modify_moves_updated: bool = switch(
         True, "A Modify without a change still moves `updated`.", "suiteprojects_api.md §5 [U]"
     )

@@ -329,6 +329,30 @@ def test_of_two_workflows_that_have_a_record_the_first_writes_it(precoro: Workfl
     assert [row["name"] for row in sandbox.precoro.options() if row["external_id"]] == ["New"]
 
 
+def test_workflows_of_one_account_know_each_other_whatever_the_sign_in(suiteprojects: WorkflowRunner) -> None:
+    """A token does not name the company; the file of the second workflow wants other values in the same records."""
+    differing = [dict(row) for row in SUITE_ROWS]
+    differing[2]["from"] = "entity_number"
+    suiteprojects.name, suiteprojects.spec = "first", suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    named = suiteprojects.table("sync_accounts")["account"][0]
+    with suiteprojects.warehouse.writer() as con:
+        con.execute("insert into sync_accounts select * replace ('second' as name) from sync_accounts")
+        con.execute(
+            """update sync_accounts set account = json_merge_patch(account, '{"company": null}') where name = 'first'"""
+        )
+
+    suiteprojects.name = "second"
+    assert suiteprojects.run() == {"1": ("unchanged", "identical")}
+    suiteprojects.spec = one_source(target="suiteprojects.Customer", fields=differing)
+    assert suiteprojects.run() == {"1": ("skipped", "other_workflow")}
+
+    # what the token did not name is recorded once a sign-in names it: another company is refused from then on
+    suiteprojects.name, suiteprojects.spec = "first", suite_customers()
+    suiteprojects.stage(customer("1", company_name="New")).run()
+    assert dict(suiteprojects.table("sync_accounts").select("name", "account").rows())["first"] == named
+
+
 def test_a_workflow_may_add_fields_to_the_records_of_another(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """It has the record's key and fields that the other does not map; what both map stays with the first."""
     notes = {"field": "notes", "from": "email"}

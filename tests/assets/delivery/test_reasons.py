@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets.delivery.reasons import GROUPS, REASONS, REJECTED, is_documented, reason_of
+from assets.delivery.send.not_taken import NOT_TAKEN
 from assets.delivery.send.staleness import STALE
 from assets.delivery.spec.policies import Stage
 from assets.delivery.target import HELD, Action, Verdict
@@ -76,7 +77,7 @@ def given_codes() -> set[str]:
         assert isinstance(argument, ast.Constant)
         codes.add(f"{REJECTED}_{argument.value}")
     codes |= {each for found in ELSEWHERE.values() for each in found}
-    codes |= {f"{REJECTED}_{each}" for each in IN_PRECORO}
+    codes |= {f"{REJECTED}_{each}" for each in {*IN_PRECORO, NOT_TAKEN}}
     return codes | {Verdict.UNKNOWN.value, Verdict.NOT_SENT.value, REJECTED}
 
 

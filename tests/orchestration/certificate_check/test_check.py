@@ -258,6 +258,29 @@ def test_without_a_time_there_is_nothing_to_check(case: Case) -> None:
     assert "claims no time" in case.findings().problem
 
 
+def test_a_time_after_the_last_reading_is_not_confirmed(case: Case) -> None:
+    """No one can know what NetSuite changed after it was last read."""
+    table(case.con, "netsuite_reads", {"netsuite_at": BEFORE}, types={"netsuite_at": "timestamp"})
+
+    findings = case.findings()
+
+    assert not findings.is_confirmed
+    assert findings.problem == (
+        "the newest certificate claims 2026-11-17 06:00:00 UTC, and NetSuite was last read at 2026-11-01 12:00:00 UTC"
+    )
+
+
+@pytest.mark.parametrize(("returned_at", "outcome"), [(None, HELD), (BEFORE, UNDATED)])
+def test_a_record_that_was_forgotten_since_is_held_back(case: Case, returned_at: object, outcome: str) -> None:
+    """Its values are gone from the warehouse, and from the target; the next run decides so."""
+    forgotten = {"source": "customers", "source_id": "1", "returned_at": returned_at}
+    table(case.con, "sync_forgotten", forgotten, types={"returned_at": "timestamp"})
+    case.con.execute("update stg_netsuite__customers set company_name = null")
+    case.seen(TARGET | {"name": "Anonymous"})
+
+    assert case.outcome() == outcome
+
+
 def test_a_missing_read_out_is_named(case: Case) -> None:
     """With the file that is needed."""
     (case.folder / "target.parquet").unlink()

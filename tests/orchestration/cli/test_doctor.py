@@ -9,6 +9,7 @@ import pytest
 from orchestration.cli.doctor import doctor
 from orchestration.cli.main import app
 from orchestration.configuration.secret_settings import redact
+from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.netsuite.switches import NetSuiteSwitches
 from resources.warehouse.tables import ensure_table
 from sql import statement
@@ -60,6 +61,14 @@ def test_one_failed_check_is_exit_code_one(seeded: Home, run_doctor: Doctor) -> 
     assert "table contact" in line
     assert "'Contacts'" in line
     assert lines[-1].startswith("✓ precoro")
+
+
+def test_a_system_that_is_down_is_asked_twice(seeded: Home, run_doctor: Doctor) -> None:
+    """Someone waits for the answer; a run has more patience."""
+    seeded.sandbox.faults.plan("netsuite", Fault(FaultKind.NOT_APPLIED_500, pattern="serverTime", times=3))
+
+    assert [line.split(": ")[1] for line in failed(run_doctor()[1])] == ["sign-in"]
+    assert run_doctor()[0] == 0  # the third answer is the last of the outage
 
 
 def test_a_malformed_encryption_key_is_reported(

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,47 @@ def test_an_interrupted_run_reports_what_was_confirmed(seeded: Home, number: sig
     assert seeded.run("precoro__options").success
     keys = [option["external_id"] for option in target_options(seeded.sandbox)]
     assert len(set(keys)) == len(keys) > confirmed
+
+
+READ = (
+    "import os, signal, sys; from orchestration.cli.run import run_job; from resources import failpoints\n"
+    "stop = lambda: os.killpg(0, signal.SIGINT)\n"
+    "os.setpgrp(); failpoints.arm('request_begins', skip=2, strike=stop)\n"
+    "sys.exit(run_job('precoro__options'))"
+)
+
+
+@pytest.mark.long
+def test_ctrl_c_while_netsuite_is_read_ends_the_run(seeded: Home) -> None:
+    """A terminal sends it to every process of the command; the step is not tried again, and nothing is sent."""
+    output = call([sys.executable, "-W", "ignore", "-c", READ], seeded.folder, **os.environ)
+
+    assert output.code == 130, output.out + output.err
+    assert "interrupted by SIGINT" in output.out
+    assert "Traceback" not in output.out + output.err
+    assert not target_options(seeded.sandbox)
+
+
+IN_FINALIZER = """
+import os, signal
+from orchestration.cli.signals import exit_on_signals
+from orchestration.redaction import install
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+with exit_on_signals():
+    install()
+    Finalized()
+    print("went on")
+"""
+
+
+def test_a_signal_in_a_finalizer_ends_the_command(tmp_path: Path) -> None:
+    """Python cannot raise it there, and would print a traceback and go on."""
+    output = call([sys.executable, "-c", IN_FINALIZER], tmp_path, **os.environ)
+
+    assert (output.code, output.out) == (130, "")
+    assert output.err.startswith("interrupted by SIGINT; ")
 
 
 # sends the signal to itself when a module is imported for the first time: a moment before Dagster starts a run

@@ -7,7 +7,7 @@ import pytest
 
 from assets.delivery.ledger.runs import update_run
 from assets.delivery.ledger.tables import ensure_ledger
-from assets.delivery.schemas import SourceKey
+from assets.delivery.schemas import PLAN_COLUMNS, SourceKey
 from assets.delivery.spec.workflow import Workflow
 from orchestration.cli import output
 from orchestration.cli.summary import print_held_back, print_named, print_summary
@@ -69,6 +69,30 @@ def test_what_needs_attention_is_listed_the_new_first(
         f"  customers 2{name.format(2)}: new: ambiguous, because",
         f"  customers 1{name.format(1)}: quarantined, because",
         "flow: 1 customer blocked: because (3)",
+    ]
+
+
+def test_after_a_guard_the_plans_decisions_are_listed(warehouse: Warehouse, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not those of the run before, which the table above does not count."""
+    workflow = Workflow("flow", option_tree())
+    rows = pl.DataFrame(
+        [("1", "quarantined", "before"), ("4", "quarantined", "before")],
+        schema=["source_id", "action", "from_run"],
+        orient="row",
+    )
+    hold(warehouse, rows.with_columns(from_at=pl.datetime(2026, 11, 16)))
+    held = {"source": "customers", "action": "quarantined", "reason_code": "code", "reason": "because"}
+    texts = dict.fromkeys(["plan_id", *PLAN_COLUMNS], pl.String)
+    planned = pl.DataFrame([{"plan_id": "p", **held, "source_id": each} for each in "12"], schema=texts)
+    with warehouse.writer() as con:
+        replace_table(con, "plan_flow", planned)
+        con.execute("insert into sync_plans (plan_id, workflow, state, made_by) values ('p', 'flow', 'waiting', 'run')")
+
+    assert print_held_back(warehouse, workflow, {"flow": workflow}, "run") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "flow: records that need attention: 2 (`millpond explain ID`)",
+        "  customers 2: new: quarantined, because",
+        "  customers 1: quarantined, because",
     ]
 
 

@@ -1,5 +1,6 @@
 """`millpond upgrade`, and the upgrade before any other command."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from orchestration.cli.main import main
 from orchestration.configuration.settings import ROOT
+from orchestration.upgrade import user_files
 
 OLD_WORKFLOW = """\
 type: assets.delivery.workflow.SyncWorkflow
@@ -45,6 +47,18 @@ def test_check_lists_and_changes_nothing(
     assert run(monkeypatch, "upgrade", "--check") == 1
     assert f"{file}:5: blank -> on_blank" in capsys.readouterr().out
     assert file.read_text() == OLD_WORKFLOW
+
+
+def test_check_names_what_cannot_be_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before an upgrade stops at it."""
+    access = os.access
+    monkeypatch.setattr(
+        user_files.os, "access", lambda path, mode, **how: Path(path) != file and access(path, mode, **how)
+    )
+    assert run(monkeypatch, "upgrade", "--check") == 1
+    assert "files with names of an earlier version cannot be written" in capsys.readouterr().out
 
 
 def test_upgrade_prints_what_it_changed_and_where_the_copies_are(

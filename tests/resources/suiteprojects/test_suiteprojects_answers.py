@@ -68,9 +68,9 @@ def test_deleted_records_are_not_none_after_a_rejected_sign_in(sandbox: Sandbox,
 
 @pytest.mark.parametrize("status", [10, 427, 601, 910, 999])
 def test_a_status_of_auth_says_nothing_of_deleted_records(sandbox: Sandbox, status: int) -> None:
-    """Whatever its number: no Read was answered."""
-    change = replacing('<Auth status="[^"]*"', f'<Auth status="{status}"')
-    with suiteprojects_with(sandbox, change) as client, pytest.raises(RequestRejectedError, match=f"status {status}"):
+    """Whatever its number: no Read was answered. The error says what to do about one that is not documented."""
+    change, advice = replacing('<Auth status="[^"]*"', f'<Auth status="{status}"'), f"status {status}: .*; look up"
+    with suiteprojects_with(sandbox, change) as client, pytest.raises(RequestRejectedError, match=advice):
         client.deleted_ids("Customer")
 
 
@@ -181,6 +181,13 @@ def test_a_record_in_any_form_is_read(xml: str, record: dict[str, str | None]) -
         (b"\r\n <?xml version='1.0'?><A><name>x</name></A>\n", "x"),
         (b"<?xml version='1.0' encoding='ISO-8859-1'?><A><name>J\xf6rg</name></A>", "Jörg"),
         (b"<?xml version='1.0' standalone='yes'?><A><name>J\xf6rg</name></A>", "Jörg"),
+        (b"\r\n \xef\xbb\xbf\n<?xml version='1.0'?><A><name>J\xc3\xb6rg</name></A>", "Jörg"),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?><A><name>5 \x80 \x96 \x81</name></A>", "5 € \u2013 \ufffd"),
+        (b"<A><name>Andr\xe9\x92s</name></A>", "Andr\xe9\u2019s"),
+        ("<A><name>Jörg\u0085</name></A>".encode(), "Jörg\u0085"),
+        ("<?xml version='1.0' encoding='UTF-16'?><A><name>a & ö\x01</name></A>\n".encode("utf-16"), "a & ö�"),
+        ("\ufeff<?xml version='1.0' encoding='UTF-16'?><A><name>ö</name></A>\n".encode("utf-16-be"), "ö"),
+        ("<A><name>ö</name></A>\r\n".encode("utf-16-le"), "ö"),
         (b"<A><name>\xc3\xb6 and \xff</name></A>", "ö and �"),
         (b"<A><name>a\x01b</name></A>", "a�b"),
         (b"<A><name>a&#1;b&#x1F;c&#10;&#xe9;</name></A>", "a�b�c\né"),

@@ -82,8 +82,13 @@ def run(runner: WorkflowRunner) -> None:
 
 def edit(runner: WorkflowRunner, sandbox: Sandbox, key: str, **changes: object) -> None:
     """Edit an option in the target."""
+    sandbox.precoro.edit_option(option_id(runner, key), **changes)
+
+
+def option_id(runner: WorkflowRunner, key: str) -> int:
+    """Return the id of a customer's option."""
     ids = dict(runner.table("target_flow").select("external_id", "target_id").rows())
-    sandbox.precoro.edit_option(int(ids[key]), **changes)
+    return int(ids[key])
 
 
 def test_what_was_read_back_is_verified_as_of_its_reading(flow: WorkflowRunner) -> None:
@@ -284,6 +289,26 @@ def test_a_record_that_netsuite_does_not_show_holds_the_time(flow: WorkflowRunne
     assert (held.verified_through, held.pending) == (DAY - OVERLAP, 1)
     assert held.reason == "customers 2 is absent (missing_without_note)"
     assert newest(flow).verified_through == LATER + timedelta(days=1) - OVERLAP
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "Edited"}, pytest.param({"enable": 0}, marks=pytest.mark.long), pytest.param({}, marks=pytest.mark.long)],
+    ids=["renamed", "disabled", "removed"],
+)
+def test_an_edit_of_a_record_that_netsuite_does_not_show_sets_it_back(
+    flow: WorkflowRunner, sandbox: Sandbox, change: dict[str, object]
+) -> None:
+    """The target no longer has what was verified, whatever NetSuite's record is by now."""
+    if change:
+        edit(flow, sandbox, "2", **change)
+    else:
+        sandbox.precoro.remove_option(option_id(flow, "2"))
+    read(flow, LATER, ONE, {**TWO, "is_missing": True}, shown=("1",))
+    run(flow)
+
+    assert newest(flow).verified_through == BEFORE_CREATION
+    assert newest(flow).reason == f"customers 2 is absent ({'edited' if change else 'missing'}_in_target)"
 
 
 @pytest.mark.long

@@ -160,16 +160,22 @@ def test_a_lookup_in_a_table_that_was_never_read_blocks(warehouse: Warehouse, ta
     assert rows == {"1": ("block", f"code: {table} has not been read", None), "2": ("deliver", None, None)}
 
 
-def test_a_lookup_in_a_table_that_was_read_and_is_empty_is_a_blank(warehouse: Warehouse) -> None:
-    """The ledger has its reading: NetSuite has no such records."""
-    table = "stg_netsuite__customrecord_code"
-    warehouse.replace(table, pl.DataFrame(schema={"record_id": pl.String, "record_name": pl.String}))
+@pytest.mark.parametrize("shown", ["none", "deleted"])
+def test_a_lookup_in_a_table_that_was_read_and_shows_no_record(warehouse: Warehouse, shown: str) -> None:
+    """The customer names one, so that the role may not see it; that all of them were deleted is known."""
+    table, schema = "stg_netsuite__customrecord_code", {"record_id": pl.String, "record_name": pl.String}
+    rows = [("2", "Gold", True)] if shown == "deleted" else []
+    warehouse.replace(table, pl.DataFrame(rows, schema={**schema, "is_deleted": pl.Boolean}, orient="row"))
     with warehouse.writer() as con:
         ensure_table(con, sql.statement("ledger", "stg_builds"), sql.statement("ledger", "sync_watermarks"))
         con.execute("insert into stg_builds (staging_table, raw_table) values (?, 'raw')", [table])
         con.execute("insert into sync_watermarks (source_table) values ('customrecord_code')")
 
-    assert made(warehouse, looking_up())["1"] == ("deliver", None, None)
+    hidden = ("block", f"code: no record of {table} shows record_id and record_name", None)
+    assert made(warehouse, looking_up()) == {
+        "1": ("deliver", None, None) if shown == "deleted" else hidden,
+        "2": ("deliver", None, None),
+    }
 
 
 def test_a_lookup_by_a_column_without_any_value_blocks(warehouse: Warehouse) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assets.delivery.errors import PlanError, SyncError
+from assets.delivery.errors import NothingToUndoError, PlanError, SyncError
 from assets.delivery.plan.undo import runs_to_undo
 from resources import failpoints
 from resources.sandbox.precoro.switches import PrecoroSwitches
@@ -514,13 +514,13 @@ def test_a_condition_selects_the_records_to_undo(suiteprojects: WorkflowRunner) 
     assert selected("company LIKE 'New%' AND source_id <> '1'") == ["2"]
     with pytest.raises(SyncError, match="no confirmed writes where action = 'adopt' to undo"):
         selected("action = 'adopt'")
-    with pytest.raises(
-        SyncError, match="--where colour = 1: not a valid condition; write SQL over action, active, company"
-    ):
-        selected("colour = 1")
-    for invalid in ("action ==", "exists(select 1 from read_csv('/nope'))", "(" * 5000, "getenv('HOME') = 'x'"):
-        with pytest.raises(SyncError, match=r"--where .*: not a valid condition"):
+    unknown = "flow: --where compny = 'x': there is no column compny; did you mean company.* write SQL over action"
+    with pytest.raises(NothingToUndoError, match=unknown):
+        selected("compny = 'x'")
+    for invalid in ("action ==", "exists(select 1 from read_csv('/nope'))", "(" * 5000, "getenv('HOME') = 'x'", "1"):
+        with pytest.raises(SyncError, match=r"--where: not a valid condition: `.*`: .") as raised:
             selected(invalid)
+        assert not isinstance(raised.value, NothingToUndoError)  # no other workflow can meet it
 
 
 @pytest.mark.long
