@@ -106,6 +106,9 @@ def export(
     keys = ", ".join(made["public_keys"]) or "none, so whoever can write the warehouse can make such an export"
     print_wrapped(f"public keys: {keys}")
     print_wrapped(f"exported to {folder}; `millpond ledger verify {folder}` checks it on any machine", "green")
+    if not _verified(folder, (), ()).is_whole:
+        print_problems([f"the exported ledger is not whole: `millpond ledger verify {folder}` lists the findings"])
+        return FAILED
     return CLEAN
 
 

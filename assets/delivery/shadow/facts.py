@@ -23,6 +23,7 @@ class Difference:
         was_alike: Whether the comparison before saw our value in the target, or the record at all, and NetSuite has not
             changed its own since.
         lost: Of a record that no rule finds any more since NetSuite changed it: the id of the one found before.
+        linked: Of a record that the target does not show: the id of the one that Millpond had linked.
         known: The cause that was given to the same difference before.
         modified_at: NetSuite's time of the record's last change, UTC.
         created_at: Of its creation.
@@ -36,6 +37,7 @@ class Difference:
     found: str | None = None
     was_alike: bool = False
     lost: str | None = None
+    linked: str | None = None
     known: Cause | None = None
     modified_at: datetime | None = None
     created_at: datetime | None = None

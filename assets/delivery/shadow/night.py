@@ -78,6 +78,7 @@ select
     case when differing.target_id is null and last.source_hash is distinct from differing.source_hash then (
         select target_id from {{target_state}} as still where still.target_id = last.target_id
     ) end as lost,
+    if(differing.target_id is null, link.target_id, null) as linked,
     known.cause, known.kind, known.evidence, known.changed_at, known.wanted_hash as known_wanted,
     known.found_hash as known_found, dates.modified_at, dates.created_at,
     coalesce(differing.code, '') as code, coalesce(differing.reason, '') as reason
@@ -86,6 +87,8 @@ left join {{mart}} as mart using (source, source_id)
 left join planned using (source, source_id)
 left join {{target_state}} as shown on shown.target_id = differing.target_id
 left join last on last.source = differing.source and last.source_id = differing.source_id
+left join (from sync_links where workflow = $workflow) as link
+    on link.source = differing.source and link.source_id = differing.source_id
 left join known
     on known.source = differing.source and known.source_id = differing.source_id and known.field = differing.field
 left join dates on dates.source = differing.source and dates.source_id = differing.source_id
@@ -110,7 +113,7 @@ def read_differences(con: duckdb.DuckDBPyConnection, workflow: Workflow, plan_id
 
 
 def _difference(row: Mapping[str, Any]) -> Difference:
-    taken = ("target_id", "field", "wanted", "found", "lost", "modified_at", "created_at", "code", "reason")
+    taken = ("target_id", "field", "wanted", "found", "lost", "linked", "modified_at", "created_at", "code", "reason")
     key, was_alike = SourceKey(row["source"], row["source_id"]), bool(row["was_alike"])
     difference = Difference(key, was_alike=was_alike, **{name: row[name] for name in taken})
     is_same = row["cause"] is not None and (row["known_wanted"], row["known_found"]) == difference.hashes

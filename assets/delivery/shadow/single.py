@@ -74,6 +74,9 @@ def _missing(each: Difference, earlier: Sequence[Earlier], setting: Setting) -> 
         return each.known
     if each.lost:
         return _match_lost(each, setting)
+    if each.linked:
+        text = f"Millpond had linked it to {each.linked}, which the target does not show now: deleted or hidden there"
+        return Cause(EDITED, GONE_SEEN, text)
     was_left_out = next((version for version in earlier if not version.is_selected), None)
     since = was_left_out.changed_at if was_left_out else each.created_at
     what = "NetSuite's record was changed so that we select it" if was_left_out else "NetSuite's record was created"

@@ -43,15 +43,17 @@ def test_a_whole_ledger_is_code_0(ledger: Home, capsys: pytest.CaptureFixture[st
     assert output.lines[3].startswith("    not covered: 6 rows since the last checkpoint, of ")
 
 
-def test_a_broken_ledger_is_code_1(ledger: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first row is named, in JSON as well."""
+def test_a_broken_ledger_is_code_1(ledger: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The first row is named, in JSON as well; an export of it is written, and says so."""
     with ledger.warehouse.writer() as con:
         con.execute("update sync_attempts set target_id = '99' where attempt_id = 'r0a1' and state = 'confirmed'")
 
     output = run_command(capsys, "ledger", "verify")
     as_json = run_command(capsys, "ledger", "verify", "--json")
+    export = run_command(capsys, "ledger", "export", str(tmp_path / "export"))
 
-    assert (output.code, as_json.code) == (1, 1)
+    assert (output.code, as_json.code, export.code) == (1, 1, 1)
+    assert "the exported ledger is not whole" in " ".join(export.lines)
     assert output.lines[0].startswith("✗ the ledger is broken: 1 finding; 6 entries")
     text = "flow attempt r0a1 confirmed (position 4) was changed after it was signed as entry 4"
     found = json.loads(as_json.out)["ledger"]

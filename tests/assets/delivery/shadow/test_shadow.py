@@ -207,6 +207,23 @@ def test_without_a_shadow_nothing_is_compared(suiteprojects: WorkflowRunner) -> 
     assert compare_shadowed(suiteprojects.context("plan"), planned.plan_id) is None
 
 
+@pytest.mark.long
+def test_a_record_that_was_linked_before_is_gone_not_never_brought(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """Whoever deletes it: the link is the evidence that the target had it."""
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    begin(suiteprojects)
+    (row,) = sandbox.suiteprojects.rows("Customer")
+    sandbox.suiteprojects.delete("Customer", int(row["id"]))
+    planned = suiteprojects.plan("shadowed")
+    compare_shadowed(suiteprojects.context("shadowed"), planned.plan_id)
+
+    found = suiteprojects.table("sync_shadow_differences").select("field", "cause", "kind").rows()
+    assert found == [("(not in the target)", "edited", "gone_from_target")]
+
+
 def test_the_report_says_what_differs_and_stores_no_value(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
     """The sentence of the report, and fingerprints only in the ledger."""
     account = connector(suiteprojects, sandbox, selects=lambda row: row["customer_id"] not in {"3", "4"})
