@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from assets.delivery.audit.batch_query import RowQuery, Rows, read_rows
-from assets.delivery.audit.find import Record, search_columns, search_partly, search_records
+from assets.delivery.audit.find import Record, search_columns, search_partly, search_records, search_similar
 from assets.delivery.ledger.restores import last_restore
 from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.netsuite.record_types import record_type_of
@@ -53,7 +53,7 @@ class Explanation:
 def explain_record(
     warehouse: Warehouse, text: str, as_of: datetime | None = None
 ) -> tuple[list[Record], Explanation | None]:
-    """Return the records that a text may mean, with the explanation if it is exactly one.
+    """Return the records that a text may mean, with the explanation if it is exactly one, else with similar names.
 
     Decisions and attempts are kept forever. NetSuite's values, the mart, the plan and the target state are those of
     the last run; an explanation as of a past moment (UTC) leaves them out.
@@ -61,6 +61,8 @@ def explain_record(
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
         records = search_records(con, tables, text) or search_partly(con, text)
+        if not records:
+            return search_similar(con, text), None
         return records, _explain(con, tables, records[0], as_of) if len(records) == 1 else None
 
 

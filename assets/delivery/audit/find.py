@@ -21,6 +21,7 @@ SOURCES = {
     "service_items": ("item_id", "item_number", ("display_name",)),
 }
 LIMIT = 20  # matches per search
+SIMILAR, SIMILARITY = 3, 0.9  # suggestions for a misspelled name, and how alike the name or a word of it is, of 1
 
 Search = tuple[str, str, list[str]]  # source, condition, bound values
 
@@ -36,14 +37,16 @@ class Record:
 
 
 def find_records(warehouse: Warehouse, text: str, *, partial: bool = False) -> list[Record]:
-    """Return the NetSuite records that a text may mean; with `partial`, else those whose number or name contains it.
+    """Return the NetSuite records that a text may mean; with `partial`, else those whose number or name is like it.
 
     An exact NetSuite id or number wins over a target's id, and that over a name; customers, projects and contacts win
     over custom records, and these over classifications: `departments:12` means the department where 12 is a customer.
     """
     with warehouse.writer(transaction=False) as con:
         tables = tables_of(con)
-        return search_records(con, tables, text) or (search_partly(con, text) if partial else [])
+        return search_records(con, tables, text) or (
+            search_partly(con, text) or search_similar(con, text) if partial else []
+        )
 
 
 def search_partly(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
@@ -67,6 +70,30 @@ plain as (
 select source, source_id, number, name from plain, sought
 where contains(plain_name, part) or contains(plain_number, part)
 order by starts_with(plain_name, part) desc, source, try_cast(source_id as bigint), source_id
+limit ?
+"""
+
+
+def search_similar(con: duckdb.DuckDBPyConnection, text: str) -> list[Record]:
+    """Return the records whose name, or a word of it, is spelled most like a text."""
+    if not text.strip():
+        return []
+    rows = con.execute(_SIMILAR.format(named=named_records(con)), [text, SIMILARITY, SIMILAR]).fetchall()
+    return [Record(*row) for row in rows]
+
+
+_SIMILAR = f"""
+with
+sought as (select {plain_text("?")} as text),
+plain as (select *, {plain_text("name")} as plain_name from ({{named}})),
+scored as (
+    select *, list_max([jaro_winkler_similarity(word, text)
+        for word in list_append(string_split(plain_name, ' '), plain_name)]) as similarity
+    from plain, sought
+)
+select source, source_id, number, name from scored
+where similarity >= ?
+order by similarity desc, source, try_cast(source_id as bigint), source_id
 limit ?
 """
 

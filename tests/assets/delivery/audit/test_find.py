@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from assets.delivery.audit.explain import explain_record
 from assets.delivery.audit.find import Record, find_records
 from resources.warehouse.tables import replace_table
 from resources.warehouse.warehouse import Warehouse
@@ -60,6 +61,14 @@ def test_a_part_of_a_name_or_number_finds_records_but_only_if_asked_for(delivere
     assert [each.source_id for each in find_records(delivered.warehouse, "p10", partial=True)] == ["100"]
     assert find_records(delivered.warehouse, "  ", partial=True) == []
     assert find_records(delivered.warehouse, "no such", partial=True) == []
+
+
+def test_a_misspelled_name_suggests_records_and_explains_none(delivered: WorkflowRunner) -> None:
+    """A similar name may be another record's."""
+    assert [each.source_id for each in find_records(delivered.warehouse, "Acem", partial=True)] == ["1"]
+    assert find_records(delivered.warehouse, "Acem") == []
+    similar, explanation = explain_record(delivered.warehouse, "Acem")
+    assert ([each.source_id for each in similar], explanation) == (["1"], None)
 
 
 def test_an_exact_match_wins_over_a_part(delivered: WorkflowRunner) -> None:
