@@ -14,9 +14,10 @@ from pathlib import Path
 
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.configuration.settings_error import SettingsError
+from resources.database_files import opened_apart
 from resources.way_back import way_back
 
-SQLITE_MAGIC, DUCKDB_MAGIC = b"SQLite format 3\0", b"DUCK"
+DUCKDB_MAGIC = b"DUCK"
 CHECKED_BYTES = 10_000_000  # larger databases are not read as a whole at each start
 
 _DAGSTER_FILES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
@@ -114,10 +115,10 @@ def _file_problems(file: Path, check: Callable[[Path], str]) -> Iterator[str]:
 
 
 def _warehouse_problem(file: Path) -> str:
-    with file.open("rb") as content:
-        head = content.read(12)
-    if not head:
+    if not file.stat().st_size:
         return "it is empty"
+    with opened_apart(file) as content:
+        head = content.read(12)
     return "" if head[8:] == DUCKDB_MAGIC else "it is not a DuckDB file"
 
 
@@ -135,13 +136,9 @@ def _dagster_problem(file: Path) -> str:
 
 
 def _database_problem(file: Path) -> str:
-    with file.open("rb") as content:
-        head = content.read(len(SQLITE_MAGIC))
-    if not head:
+    if not file.stat().st_size:
         return "it is empty"
-    if head != SQLITE_MAGIC:
-        return "it is not a SQLite file"
-    try:
+    try:  # with SQLite alone: closing the file any other way drops the locks of this process's own connections to it
         with closing(sqlite3.connect(file, timeout=5)) as con:
             if file.stat().st_size > CHECKED_BYTES:
                 con.execute("select count(*) from sqlite_master").fetchall()
@@ -150,5 +147,5 @@ def _database_problem(file: Path) -> str:
     except sqlite3.OperationalError:
         return ""  # locked or full: reported by whatever uses it
     except sqlite3.DatabaseError as error:
-        return str(error)
+        return "it is not a SQLite file" if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB else str(error)
     return "" if found == "ok" else found.splitlines()[-1]  # the first names the database, which is always `main`

@@ -15,7 +15,7 @@ _NEGATIVE = re.compile(r"-\d+(\.\d+)?")  # a number, which a spreadsheet shows a
 
 
 def cell(value: object) -> str:
-    """Return a value as a cell; before what a spreadsheet would take for a formula, there is an apostrophe."""
+    """Return a value as a cell; text that a spreadsheet would take for a formula begins with an apostrophe."""
     text = "" if value is None else str(value)
     if _NEGATIVE.fullmatch(text):
         return text

@@ -404,6 +404,11 @@ def test_a_file_depends_on_no_machine_or_author(path: Path) -> None:
     assert not {kind: found[0] for kind, pattern in UNWANTED.items() if (found := pattern.search(text))}
 
 
+def test_no_module_reads_a_file_beside_the_project() -> None:
+    """The demo of two machines is the same; files from elsewhere are options or settings."""
+    assert [path for path in modules(*FOLDERS) if "ROOT.parent" in (ROOT / path).read_text(encoding="utf-8")] == []
+
+
 def commands(document: str) -> Iterator[tuple[str, str]]:
     """Yield the (command, subcommand) pairs of `millpond …` in a document's code."""
     # units, releases and containers may have the name as well: `docker exec millpond millpond doctor`

@@ -18,7 +18,7 @@ def seconds_for(
         calls: Calls to send.
         spacing_s: Seconds between two calls.
         left: Calls left today.
-        existing: Options that exist now; each further day begins by reading them and those added. None: it does not.
+        existing: Options that exist now; each further day begins by reading them and those added, unless None.
     """
     days, remaining, room, added = 0, max(0, calls), left, 0
     while remaining > room:

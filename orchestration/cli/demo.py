@@ -1,6 +1,6 @@
 """`millpond demo`: a tour on a sandbox.
 
-companies.csv.gz or the generator  ->  sandbox  ->  job `all`  ->  summary and suggestions  ->  Dagster UI
+a file of companies or the generator  ->  sandbox  ->  job `all`  ->  summary and suggestions  ->  Dagster UI
 """
 
 import os
@@ -12,21 +12,20 @@ from orchestration.cli.exit_codes import CLEAN, HELD_BACK
 from orchestration.cli.output import console, print_line
 from orchestration.cli.run import run_job
 from orchestration.cli.start import announce
-from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.configuration.settings import MillpondSettings
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.upgrade.ensure import ensure_current
 from orchestration.web.serve_ui import serve_ui
 from resources.sandbox.generator.seed import seed as fill
 from resources.sandbox.sandbox import Sandbox
 
-REAL_COMPANIES = ROOT.parent / "shared" / "data" / "companies.csv.gz"
 
-
-def demo(*, customers: int = 5000, seed: int = 1) -> int:
+def demo(*, customers: int = 5000, companies: Path | None = None, seed: int = 1) -> int:
     """Fill a sandbox, run everything, and open the UI.
 
     Args:
         customers: Number of NetSuite customers, leads and prospects together. DEMO_UI=0 and CI leave the UI out.
+        companies: CSV of companies, plain or .gz; further companies are generated.
         seed: The same seed generates the same records.
     """
     os.environ.setdefault("MILLPOND_HOME", str(Path(".millpond/demo").absolute()))
@@ -34,7 +33,7 @@ def demo(*, customers: int = 5000, seed: int = 1) -> int:
     settings, began = MillpondSettings(), monotonic()
     announce(settings)
     ensure_current(print_line)
-    _fill(settings, customers, seed)
+    _fill(settings, customers, companies, seed)
     code = run_job("all")
     print_line(f"done in {monotonic() - began:.0f} s")
     if code not in {CLEAN, HELD_BACK}:  # some of the sandbox's records cannot be sent, as in a real account
@@ -47,13 +46,12 @@ def _is_headless() -> bool:
     return os.environ.get("DEMO_UI") == "0" or os.environ.get("CI", "").lower() == "true"
 
 
-def _fill(settings: MillpondSettings, customers: int, seed: int) -> None:
+def _fill(settings: MillpondSettings, customers: int, companies: Path | None, seed: int) -> None:
     sandbox = Sandbox(Path(settings.sandbox))
     if sandbox.netsuite.rows("customer"):
         print_line(f"the sandbox in {settings.home} is already filled; continuing with it")
         return
-    companies = REAL_COMPANIES if REAL_COMPANIES.exists() else None
-    origin = "real companies" if companies else "generated companies"
+    origin = f"companies of {companies}" if companies else "generated companies"
     print_line(f"filling the sandbox's NetSuite with {customers:,} entities ({origin}) …")
     fill(sandbox, customers=customers, companies=companies, seed=seed)
 

@@ -14,8 +14,9 @@ from resources.redaction import redact as known_redact
 
 Secret = Callable[..., str]  # a secret's name and scopes  ->  its value, or Dagster's reference to it
 OF_POSTGRES = "PGPASSWORD"
-# of an address such as redis://user:password@host, and of a connection string such as host=db password='…'
-_PASSWORD = re.compile(r"://[^/\s:@]*:([^\s@]+)@|password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
+# of an address such as redis://user:password@host, in which clients take the last @ before the host's end, and of a
+# connection string such as host=db password='…'
+_PASSWORD = re.compile(r"://[^/\s:@]*:([^\s@]+(?:@[^\s@/?#,;]*)*)@|password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
 # the secret of one account, or of one of its connections
 _SCOPED = re.compile(
     "|".join(rf"{system}_([A-Z0-9]+_){{1,2}}{rest}" for system, _, rest in (name.partition("_") for name in SECRETS))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from orchestration.forgetting.texts import Spelled
 from resources.atomic_file import write_atomically
+from resources.database_files import is_database, opened_apart
 
 BUSY_S = 60.0
 DATABASES = (".sqlite", ".db")
@@ -109,12 +110,12 @@ def _in_files(searched: Searched, spelled: Spelled, *, erases: bool) -> Iterator
 
 
 def _is_text(file: Path) -> bool:
-    ends = (*DATABASES, *WAREHOUSE, "-wal", "-shm", ".lock")
-    return file.is_file() and file.name not in LEFT_ALONE and not file.name.endswith(ends)
+    is_other = is_database(file) or file.name.endswith(".lock") or file.name in LEFT_ALONE
+    return file.is_file() and not is_other
 
 
 def _is_packed(file: Path) -> bool:
-    with suppress(OSError), file.open("rb") as content:
+    with suppress(OSError), opened_apart(file) as content:
         return content.read(6).startswith(PACKED)
     return False
 
@@ -213,7 +214,7 @@ def _has_value(file: Path, spelled: Spelled) -> bool:
     size, overlap = 1 << 24, max(map(len, spelled.needles), default=0)
     before = b""
     try:
-        with file.open("rb") as content:
+        with opened_apart(file) as content:
             while part := content.read(size):
                 if spelled.found_in_bytes(before + part):
                     return True

@@ -16,7 +16,7 @@ class ShiftedClock:
         return self._clock.now() + self.offset
 
     def steady(self) -> Reading:
-        """Return what no setting changes."""
+        """Return the reading that does not change when the clock is set."""
         return steady(self._clock)
 
     def sleep(self, seconds: float) -> None:

@@ -32,7 +32,7 @@ class Verdict:
 
     Attributes:
         name: A key of INVARIANTS.
-        examples: The first of them, in words.
+        examples: The first violations, in words.
         evidence: What was counted, by kind.
     """
 

@@ -79,7 +79,7 @@ class Identities:
         return proxy.identity(headers, client, self._access.users) if proxy else None
 
     def has_token(self, headers: Headers) -> bool:
-        """Return whether a program gave the token, and it is on."""
+        """Return whether a program sent the token, and signing in by token is on."""
         return self.is_token(headers.get("authorization", "").removeprefix("Bearer "))
 
     def is_token(self, given: str) -> bool:

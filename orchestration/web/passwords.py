@@ -38,7 +38,7 @@ def hashed(password: str) -> str:
 
 
 def is_password(given: str, stored: str) -> bool:
-    """Return whether it is the stored password; without a stored one it takes as long, and is not."""
+    """Return whether this is the stored password; if none is stored, take as long and return False."""
     _, rounds, block, lanes, salt, digest = (stored or _NO_ONES).split("$")
     found = _scrypt(given[:MAX_LENGTH], b64decode(salt), int(rounds), int(block), int(lanes))
     return hmac.compare_digest(found, b64decode(digest)) and bool(stored) and len(given) <= MAX_LENGTH

@@ -1,11 +1,11 @@
 """The file that analysts read: a copy of the warehouse with the views and macros of `sql/analytics`."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
+from resources.database_files import copy_apart
 from resources.warehouse.analytics import add_analytics
 from resources.warehouse.tables import literal
 
@@ -21,8 +21,7 @@ def copy_file(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
 def copy_checkpointed(con: duckdb.DuckDBPyConnection, file: Path, into: Path) -> None:
     """Copy the attached DuckDB file as of now; subprocess.CalledProcessError if the copy failed."""
     con.execute("checkpoint warehouse")  # rows still in the log would be missing from the copy
-    # a child process: opening the file in this one would drop DuckDB's own lock
-    subprocess.run(["cp", "--reflink=auto", str(file), str(into)], check=True, stderr=subprocess.DEVNULL)  # noqa: S603, S607
+    copy_apart(file, into, "--reflink=auto")
 
 
 def copy_tables(con: duckdb.DuckDBPyConnection, into: Path, copy: TableCopy, *, in_transaction: bool) -> None:

@@ -17,8 +17,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.cli.demo import REAL_COMPANIES
 from resources.sandbox.sandbox import Sandbox
+from tests.real_companies import REAL_COMPANIES
 
 COMMAND = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
 

@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from orchestration.cli.demo import REAL_COMPANIES
 from resources.sandbox.generator.seed import seed
 from resources.sandbox.simulation.day import simulate_day
 from tests.orchestration.conftest import Home, at_home
@@ -19,6 +18,7 @@ from tests.orchestration.expected_targets import (
     target_customers,
     target_options,
 )
+from tests.real_companies import REAL_COMPANIES
 
 pytestmark = pytest.mark.long
 

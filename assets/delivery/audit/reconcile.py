@@ -100,7 +100,7 @@ def _at(moment: datetime | None) -> str:
 
 
 def reconcile(warehouse: Warehouse, workflow: Workflow, *, key_field: str, verify_days: float) -> Reconciliation:
-    """Compare mart and target state, both just made; NetSuite's values may be `verify_days` old, 0: of any age."""
+    """Compare mart and target state, both just built; NetSuite's values may be `verify_days` old, or any age if 0."""
     with warehouse.writer() as con:
         ensure_ledger(con)
         count = _COUNT.format(

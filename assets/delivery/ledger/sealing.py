@@ -60,6 +60,7 @@ def opened(sealed: pl.DataFrame, stored: Mapping[str, object], cipher: Cipher) -
     Raises:
         EncryptionError: It was stored with another key or without one, or was modified; the text names the row.
     """
+    _require_one_each(sealed)
     plan = sealed
     if _is_sealed(sealed, cipher):
         values = _values(sealed, cipher)  # first: the text names the row that was modified
@@ -71,6 +72,12 @@ def opened(sealed: pl.DataFrame, stored: Mapping[str, object], cipher: Cipher) -
         raise EncryptionError("its rows were modified after it was stored")
     _require_parents(plan)
     return plan
+
+
+def _require_one_each(plan: pl.DataFrame) -> None:
+    """Raise EncryptionError if a record is there twice, also in rows that write nothing, which are not signed."""
+    for row in plan.filter(pl.struct(KEY).is_duplicated()).head(1).iter_rows(named=True):
+        raise EncryptionError(f"{_name(row)} was modified after it was stored: the plan has it more than once")
 
 
 def _require_parents(plan: pl.DataFrame) -> None:

@@ -34,12 +34,12 @@ class MartCounts(NamedTuple):
 
     @property
     def keys(self) -> str:
-        """Text about the keys."""
+        """The number of shared and of blank keys, in words."""
         return f"{self.shared} delivered records share their key with another, {self.blank} have none"
 
     @property
     def accounted(self) -> str:
-        """Text about the rows."""
+        """The number of rows and of source records, in words."""
         more_than_once = "" if self.rows == self.records else ", some more than once"
         return f"{self.rows} rows for {self.sources} source records{more_than_once}"
 

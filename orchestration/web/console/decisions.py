@@ -181,7 +181,7 @@ async def _forget(request: Request, form: Form) -> Response:
     """Erase the personal values of one record; the id is written once more, because this cannot be undone."""
     source, source_id = form.one("source"), form.one("source_id")
     if not source or not source_id or form.one("again") != source_id:
-        raise HTTPException(400, "Write the NetSuite id of the record once more: this cannot be undone.")
+        raise HTTPException(400, "Enter the record's NetSuite id again to confirm: this cannot be undone.")
     config = {"source": source, "source_id": source_id, "reason": _reason(form)}
     return await _start(request, FORGET_RECORD, config, "forget")
 

@@ -84,7 +84,7 @@ class Form:
 
 
 def site_of(request: Request) -> Site:
-    """Return what the pages read."""
+    """Return the site, which the pages read from."""
     site: Site = request.app.state.site
     return site
 

@@ -15,7 +15,8 @@ import duckdb
 import pytest
 
 from orchestration.cli.main import main
-from orchestration.configuration.settings import ROOT
+from orchestration.configuration.settings import ROOT, MillpondSettings
+from orchestration.home_check import check_home
 from resources.clock import WallClock
 from resources.rate_limit import CallBudget, Window
 from resources.sqlite_file import DamagedFileError
@@ -239,3 +240,19 @@ def test_a_damaged_home_can_be_restored(
     assert (former / name).exists()
     assert file.is_file()
     assert (complete / name).stat().st_size > 0
+
+
+def test_a_check_of_the_home_leaves_open_databases_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of Dagster's has its own connections open, and another one would remove the log that these write to."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    file = tmp_path / "dagster" / "history" / "runs.db"
+    file.parent.mkdir(parents=True)
+    write = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('insert into t values (2)'); c.commit()"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("create table t (a)")
+
+        check_home(MillpondSettings())
+
+        subprocess.run([sys.executable, "-S", "-c", write, str(file)], check=True)
+        assert file.with_name("runs.db-wal").exists()

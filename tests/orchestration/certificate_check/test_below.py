@@ -233,10 +233,10 @@ def test_nothing_is_required_below_the_deepest_level(tree: Tree, deepest: int | 
     assert tree.outcomes(attributes() | {"max_level": deepest})["101"] == outcome
 
 
-def test_nothing_is_required_in_or_below_a_ring(tree: Tree) -> None:
+def test_nothing_is_required_in_or_below_a_cycle(tree: Tree) -> None:
     """Two projects are above each other, and a third one below them."""
-    ring = [PROJECT | {"parent_project_id": "101"}, SUB_PROJECT, SUB_PROJECT | {"project_id": "102"}]
-    tree.read(customers=[CUSTOMER], projects=ring)
+    cycle = [PROJECT | {"parent_project_id": "101"}, SUB_PROJECT, SUB_PROJECT | {"project_id": "102"}]
+    tree.read(customers=[CUSTOMER], projects=cycle)
     tree.shows("1")
 
     assert tree.outcomes(attributes()) == {"1": CONFIRMED, "100": OPEN, "101": OPEN, "102": OPEN}

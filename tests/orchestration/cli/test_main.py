@@ -247,7 +247,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_demo_fills_runs_and_suggests_commands(tour: Tour) -> None:
     """With DEMO_UI=0 the UI's command is printed instead of started."""
     assert tour.demo.code == 0, tour.demo.err
-    assert tour.demo.lines[0].startswith("filling the sandbox's NetSuite with 200 entities (")
+    assert tour.demo.lines[0] == "filling the sandbox's NetSuite with 200 entities (generated companies) …"
     assert max(tour.demo.counts("created")) > 50
     assert len(_suggestions(tour.demo)) == 3
     assert tour.demo.lines[-1].endswith("/millpond ui")

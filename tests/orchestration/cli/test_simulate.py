@@ -1,5 +1,6 @@
 """`millpond simulate` refuses what it cannot start, before anything is simulated."""
 
+import re
 from pathlib import Path
 from shutil import copytree
 
@@ -8,7 +9,9 @@ import pytest
 from orchestration.cli.exit_codes import CLEAN, USAGE
 from orchestration.cli.output import console
 from orchestration.cli.simulate import print_document, simulate
+from orchestration.configuration.settings import ROOT
 from orchestration.simulation.saved import save
+from orchestration.simulation.verdicts import INVARIANTS
 from tests.orchestration.simulation.documents import found
 from tests.orchestration.simulation.installation import WORKFLOWS, options
 
@@ -84,6 +87,24 @@ def test_nothing_is_written_by_a_refusal(home: Path) -> None:
     problems(simulate(saved="first"))
 
     assert not home.exists()
+
+
+def test_the_sample_on_the_page_has_the_headings_and_invariants_of_today(capsys: pytest.CaptureFixture[str]) -> None:
+    """The counts are those of one seed; `make screenshots` shows them as a picture."""
+    page = (ROOT / "docs" / "simulate.md").read_text(encoding="utf-8")
+    command, _, sample = page.partition("```text\n$ millpond simulate ")[2].partition("```")[0].partition("\n")
+
+    print_document(found())
+
+    assert "--days 10" in command
+    assert _headings(sample) == _headings(capsys.readouterr().out)
+    assert re.findall(r"✓ (.+?\.) [\d,]+ checks", " ".join(sample.split())) == list(INVARIANTS.values())
+
+
+def _headings(text: str) -> list[str]:
+    """Return the lines that are not indented, without numbers and what follows a colon."""
+    lines = (re.sub(r"[\d,]+|:.*|storm|weather", "", line) for line in text.splitlines() if line[:1].strip())
+    return [re.sub(r"\s+", " ", line).strip() for line in lines]
 
 
 def test_a_failure_prints_the_line_that_repeats_it(capsys: pytest.CaptureFixture[str]) -> None:

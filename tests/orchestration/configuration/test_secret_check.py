@@ -182,7 +182,10 @@ def test_logs_and_tracebacks_have_no_secret(monkeypatch: pytest.MonkeyPatch, cap
     [
         ("PGPASSWORD", "catalog-secret", "catalog-secret"),
         ("MILLPOND_CELERY_BROKER", "redis://:broker-secret@queue:6379/0", "broker-secret"),
+        ("MILLPOND_CELERY_BROKER", "redis://:a@broker-secret@queue:6379/0", "a@broker-secret"),
+        ("MILLPOND_CELERY_BROKER", "sentinel://:a-secret@queue;sentinel://:b@c-secret@other", "b@c-secret"),
         ("HTTPS_PROXY", "http://ada:proxy%20secret@proxy:3128", "proxy secret"),
+        ("HTTPS_PROXY", "http://ada:p@proxy-secret@proxy:3128/a@b", "p%40proxy-secret"),
         ("https_proxy", "http://ada:proxy%20secret@proxy:3128", "proxy%20secret"),
         ("MILLPOND_WAREHOUSE_CATALOG", "host=db password='it\\'s secret' dbname=x", "it's secret"),
         ("MILLPOND_WAREHOUSE_CATALOG", "postgresql://db/x?user=ada&password=url-secret&a=b", "url-secret"),

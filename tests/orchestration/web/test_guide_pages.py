@@ -87,6 +87,17 @@ def test_diagrams_are_drawn(page: Browser, address: str) -> None:
 
 
 @pytest.mark.usefixtures("browser")
+def test_a_diagram_scrolls_on_a_telephone(page: Browser, address: str) -> None:
+    """Shrunk to the width of the page, the six columns of the ledger's could not be read."""
+    show(page, TELEPHONE, "light")
+    page.open(f"{address}/docs/under-the-hood/ledger.html")
+    page.wait_for("!!document.querySelector('div.mermaid')", "the diagram is not drawn")
+
+    assert page.js("(e => e.scrollWidth > 2 * e.clientWidth)(document.querySelector('div.mermaid'))")
+    assert page.js("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.usefixtures("browser")
 def test_the_search_finds_a_reason_code(page: Browser, address: str) -> None:
     """Without network, under the policy of the server."""
     show(page, DESKTOP, "light")

@@ -257,6 +257,23 @@ def test_what_is_not_signed_is_compared_with_what_is() -> None:
             opened(forgery, stored, cipher)
 
 
+@pytest.mark.parametrize("forgery", ["*", "* replace ('unchanged' as action, null as payload)"], ids=["same", "silent"])
+@pytest.mark.parametrize("key", [ANOTHER_KEY, ""], ids=["with a key", "without"])
+def test_a_record_that_a_plan_has_twice_is_named(
+    precoro: WorkflowRunner, sandbox: Sandbox, forgery: str, key: str
+) -> None:
+    """A second row, which writes nothing, is not signed; no later plan could be made beside its decision."""
+    precoro.warehouse = Warehouse(precoro.warehouse.folder, key)
+    plan_id = precoro.stage(customer("1"), customer("2")).plan("made").plan_id
+    insert = f"insert into plan_flow select {forgery} from plan_flow where source_id = '2'"
+    forged(precoro.warehouse, plan_id, insert, rehash=not key)
+
+    with pytest.raises(PlanError, match="customers 2 was modified after it was stored: the plan has it more than once"):
+        precoro.apply(plan_id, "forged")
+
+    assert (keys(sandbox), precoro.states()) == ([], {plan_id: "ready"})
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "forgery",

@@ -121,7 +121,7 @@ CHANGES: dict[str, tuple[dict[str, pl.DataFrame], int]] = {
     "a record": (staged(ONE, TWO, THREE, customer("4")), 1),
     "a record that is gone": (staged(ONE, TWO, {**THREE, "parent_customer_id": None}, customer("4")), 3),
     "the level of a record below": (staged(ONE, {**TWO, "parent_customer_id": "1"}, THREE), 3),
-    "a ring": (staged(ONE, {**TWO, "parent_customer_id": "3"}, THREE), 3),
+    "a cycle": (staged(ONE, {**TWO, "parent_customer_id": "3"}, THREE), 3),
     "the order": (staged(THREE, TWO, ONE), 0),
     "two values exchanged": (staged({**ONE, "subsidiary_id": "3"}, {**TWO, "subsidiary_id": "1"}, THREE), 2),
     "a looked-up value": (tables(codes=CODES.with_columns(code=pl.lit("z"))), 5),

@@ -13,8 +13,8 @@ from resources.sandbox.generator.records import NAME_LIMIT
 from resources.sandbox.generator.reference_data import CURRENCIES
 from resources.sandbox.generator.seed import SeedReport, seed
 from resources.sandbox.sandbox import Sandbox
+from tests.real_companies import REAL_COMPANIES
 
-REAL = Path(__file__).parents[5] / "shared" / "data" / "companies.csv.gz"
 HEADER = "name,country,state,city,zipcode,website,currency,sector,industry\n"
 SMALL = HEADER + (
     " CHINA EVERBRIGHT GREENT.,Hong Kong,,,,,EUR,,\n"
@@ -37,7 +37,7 @@ def csv_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def companies_file(csv_file: Path) -> Path:
     """The real companies if the file exists beside the project, otherwise the small file."""
-    return REAL if REAL.exists() else csv_file
+    return REAL_COMPANIES if REAL_COMPANIES.exists() else csv_file
 
 
 def all_rows(sandbox: Sandbox, report: SeedReport) -> dict[str, list[dict[str, object]]]:
