@@ -41,9 +41,11 @@ class Session:
     """One connection to PostgreSQL, in autocommit mode."""
 
     def __init__(self, catalog: str) -> None:
-        """Connect, by libpq's connection string; CatalogError if there is no connection."""
-        import psycopg2  # comes with `millpond[scale]`; one machine runs without it
-
+        """Connect, by libpq's connection string; CatalogError if there is no driver or no connection."""
+        try:
+            import psycopg2  # late: one machine runs without it
+        except ModuleNotFoundError:
+            raise CatalogError("the PostgreSQL driver is not installed; install `millpond[scale]`") from None
         self._errors = psycopg2.errors
         try:
             self._connection: Any = psycopg2.connect(catalog)
