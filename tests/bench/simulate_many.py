@@ -8,8 +8,8 @@ import argparse
 import os
 import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -96,19 +96,14 @@ def main() -> None:
     if given.pages:
         given.pages.mkdir(parents=True, exist_ok=True)
     began, totals, broken = perf_counter(), Counter[str](), Counter[str]()
-    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn"), max_tasks_per_child=PER_PROCESS) as pool:
-        futures = [
-            pool.submit(
-                one,
-                options_of(
-                    seed, given.days, given.faults, given.customers, given.workflows, everything=given.everything
-                ),
-                given.pages,
-            )
-            for seed in range(given.first, given.first + given.seeds)
-        ]
-        for number, future in enumerate(as_completed(futures), start=1):
-            ended = future.result()
+    seeds = [
+        options_of(seed, given.days, given.faults, given.customers, given.workflows, everything=given.everything)
+        for seed in range(given.first, given.first + given.seeds)
+    ]
+    # not ProcessPoolExecutor, which hangs when it replaces a process (Python 3.11)
+    with get_context("spawn").Pool(given.processes, maxtasksperchild=PER_PROCESS) as pool:
+        found = pool.imap_unordered(partial(one, pages=given.pages), seeds)
+        for number, ended in enumerate(found, start=1):
             totals.update(
                 seeds=1, days=ended.days, checks=ended.checks, violations=ended.violations, claims=ended.claims,
                 lies=ended.lies, failed=int(ended.violations > 0),
