@@ -4,7 +4,7 @@ client method  ->  HttpClient.send(…)  ->  httpx.Client of `http_pool.open_htt
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass
@@ -148,16 +148,26 @@ class HttpClient:
         Raises:
             IntegrationError: One of its classes, see `resources/errors.py`.
         """
-        began = steady(self._clock).seconds
+        unreached: list[float] = []  # when the last attempts began, if none of them found a connection
+
+        def attempt() -> httpx.Response:
+            unreached.append(steady(self._clock).seconds)
+            try:
+                return self._attempt(method, path, operation, request, safe_to_repeat=safe_to_repeat)
+            except IntegrationError as error:
+                if not isinstance(error, UnreachableError):
+                    unreached.clear()
+                raise
+
         retrying = Retrying(
             retry=retry_if_exception(_is_worth_retrying),
             wait=self._wait_s,
-            stop=lambda state: self._is_over(state, attempts or self._attempts, began),
+            stop=lambda state: self._is_over(state, attempts or self._attempts, unreached),
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            response: httpx.Response = retrying(self._attempt, method, path, operation, safe_to_repeat, request)
+            response = retrying(attempt)
         except UnreachableError:
             self._reached.is_unreachable = True  # later requests try once instead of waiting for the same dead host
             raise
@@ -173,14 +183,14 @@ class HttpClient:
             return min(max(error.retry_after_s, 0.0), self._max_wait_s)
         return BACKOFF(state)
 
-    def _is_over(self, state: RetryCallState, attempts: int, began: float) -> bool:
+    def _is_over(self, state: RetryCallState, attempts: int, unreached: Sequence[float]) -> bool:
         error = _error_of(state)
         if isinstance(error, RateLimitedError):
             if (error.retry_after_s or 0.0) > self._max_wait_s and state.attempt_number > 1:
                 return True
             if state.idle_for < self._patience_s:
                 return False
-        if isinstance(error, UnreachableError) and steady(self._clock).seconds - began >= UNREACHABLE_S:
+        if unreached and steady(self._clock).seconds - unreached[0] >= UNREACHABLE_S:
             return True
         return state.attempt_number >= (1 if self._reached.is_unreachable else attempts)
 
@@ -203,12 +213,7 @@ class HttpClient:
         return retrying(lambda: parse(self.send(method, path, operation, safe_to_repeat=True, **request)))
 
     def _attempt(
-        self,
-        method: str,
-        path: str,
-        operation: str,
-        safe_to_repeat: bool,  # noqa: FBT001 - tenacity passes it by position
-        request: dict[str, Any],
+        self, method: str, path: str, operation: str, request: dict[str, Any], *, safe_to_repeat: bool
     ) -> httpx.Response:
         try:
             with self._slot():

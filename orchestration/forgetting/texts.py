@@ -23,9 +23,11 @@ ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
 MIN_SCANNED = 8  # letters of a word that is looked for in bytes, where words have no ends
 NAMES = {**codepoint2name, ord("'"): "apos"}
 SHORT = {"\a": "a", "\b": "b", "\0": "0"}  # after a backslash; those of white space are in SPACE
+ESCAPES = r"\\{1,63}"  # of formats within each other: six; with a limit, so that no text takes long
 SPACE = (
     r"(?:\s|\+|%(?:25)*(?:20|0[9ad]|c2%(?:25)*a0)|&(?:amp;)*(?:nbsp|#0*(?:9|10|13|32|160)|#x0*(?:[9ad]|20|a0));"
-    r"|\\+(?:[nrtfv]|x(?:0[9a-d]|1[c-f]|20|85|a0)|u(?:00(?:0[9a-d]|1[c-f]|20|85|a0)|1680|20[0-5][0-9a-f]|3000)))+"
+    rf"|{ESCAPES}"
+    r"(?:[nrtfv]|x(?:0[9a-d]|1[c-f]|20|85|a0)|u(?:00(?:0[9a-d]|1[c-f]|20|85|a0)|1680|20[0-5][0-9a-f]|3000)))+"
 )
 # a word begins after something else, which may be an escape that ends with a letter or digit
 BEGINS = r"(?:(?<!\w)|(?<=\\[nrtfv])|(?<=\\u00[23ab][0-9a-fA-F])|(?<=%[0-7][0-9a-fA-F]))"
@@ -100,11 +102,34 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 def _spelled(text: str, *, any_case: bool = False) -> str:
     """Return a pattern of every spelling of a value."""
-    parts = []
-    for is_space, run in groupby(text, str.isspace):
-        forms = (dict.fromkeys((each, each.lower(), each.upper()) if any_case else each) for each in run)
-        parts += [f"(?i:{SPACE})"] if is_space else ["|".join(map(_characters, each)) for each in forms]
+    parts: list[str] = []
+    for kind, run in groupby(text, lambda char: char if char in "\"'\\" else " " if char.isspace() else ""):
+        chars = list(run)
+        if kind == " ":
+            parts.append(f"(?i:{SPACE})")
+        elif kind == "\\":
+            parts.append(_backslashes(len(chars)))
+        elif kind:
+            parts.append(_quotation_marks(kind, len(chars), f"mark{len(parts)}"))
+        else:
+            forms = (dict.fromkeys((each, each.lower(), each.upper()) if any_case else each) for each in chars)
+            parts += ["|".join(map(_characters, each)) for each in forms]
     return "".join(f"(?:{each})" if "|" in each else each for each in parts)
+
+
+def _backslashes(number: int) -> str:
+    """Return a pattern of backslashes in a row, without those of a quotation mark after them."""
+    doubled = "|".join(rf"\\{{{number << times}}}" for times in reversed(range(7)))
+    return rf"{doubled}|(?i:{_escaped(chr(92))}){{{number}}}"
+
+
+def _quotation_marks(mark: str, number: int, name: str) -> str:
+    """Return a pattern of quotation marks in a row, each perhaps twice, without the one that ends the text.
+
+    That one is written otherwise, with fewer backslashes.
+    """
+    first, again = rf"(?P<{name}>(?:{ESCAPES})?(?:{mark}|(?i:{_escaped(mark)})))", f"(?P={name})"
+    return rf"{first}{again}{{{number - 1}}}(?:{again}{{{number}}})?"
 
 
 def _characters(text: str) -> str:
@@ -113,19 +138,21 @@ def _characters(text: str) -> str:
 
 def _character(char: str) -> str:
     """Return a pattern of every spelling of one character."""
-    code = ord(char)
     if char.isascii() and char.isalnum():
         return char
-    units = char.encode("utf-16-be", "surrogatepass").hex()
-    pairs = "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4))
+    before = f"(?:{ESCAPES})?" if char == "/" else ""
+    return f"{before}(?:{re.escape(char)}|(?i:{_escaped(char)}))"
+
+
+def _escaped(char: str) -> str:
+    """Return a pattern of the spellings of a character other than itself."""
+    code, units = ord(char), char.encode("utf-16-be", "surrogatepass").hex()
+    pairs = "".join(f"{ESCAPES}u{units[start : start + 4]}" for start in range(0, len(units), 4))
     address = "".join(f"%(?:25)*{each:02x}" for each in char.encode("utf-8", "surrogatepass"))
     named = f"|{NAMES[code]}" if code in NAMES else ""
-    plain = rf"\\+{SHORT[char]}|" if char in SHORT else ""
-    before = r"\\*" if char in "\"'/" else ""  # a quotation mark may be escaped once more, or stand twice
-    as_is = r"\\+" if char == "\\" else rf"{char}(?:\\*{char})?" if char in "\"'" else re.escape(char)
-    short = rf"|\\+x{code:02x}" if code < 1 << 8 else rf"|\\+U{code:08x}"
-    escaped = rf"{plain}{pairs}{short}|{address}|&(?:amp;)*(?:#0*{code}|#x0*{code:x}{named});"
-    return f"{before}(?:{as_is}|(?i:{escaped}))"
+    plain = f"{ESCAPES}{SHORT[char]}|" if char in SHORT else ""
+    short = f"|{ESCAPES}x{code:02x}" if code < 1 << 8 else f"|{ESCAPES}U{code:08x}"
+    return f"{plain}{pairs}{short}|{address}|&(?:amp;)*(?:#0*{code}|#x0*{code:x}{named});"
 
 
 def _signs(text: str) -> list[str]:

@@ -320,6 +320,25 @@ def test_a_host_that_does_not_answer_is_given_up_soon() -> None:
     assert sum(clock.waits) < 40
 
 
+@pytest.mark.parametrize("before", [{"retry-after": "60"}, {}])
+def test_what_was_answered_before_leaves_a_lost_connection_its_attempts(before: dict[str, str]) -> None:
+    """The time limit is for a host that does not answer: not for the wait that it asked for, nor for a slow answer."""
+    slow = 0.0 if before else 120.0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        number = next(numbers)
+        if number == 0:
+            clock.sleep(slow)
+            return httpx.Response(429 if before else 504, headers=before)
+        if number == 1:
+            raise httpx.ConnectError("connection refused")
+        return httpx.Response(200)
+
+    numbers = iter(range(9))
+    client, clock = client_of(answer)
+    assert client.send("GET", "/", "read", safe_to_repeat=True).status_code == 200
+
+
 class SignIn(httpx.Auth):
     """A sign-in with a request of its own."""
 

@@ -270,6 +270,13 @@ def test_a_time_after_the_last_reading_is_not_confirmed(case: Case) -> None:
     )
 
 
+def test_the_time_of_the_last_reading_itself_is_confirmed(case: Case) -> None:
+    """It is the certificate's where nothing was changed since."""
+    table(case.con, "netsuite_reads", {"netsuite_at": THROUGH}, types={"netsuite_at": "timestamp"})
+
+    assert case.findings().is_confirmed
+
+
 @pytest.mark.parametrize(("returned_at", "outcome"), [(None, HELD), (BEFORE, UNDATED)])
 def test_a_record_that_was_forgotten_since_is_held_back(case: Case, returned_at: object, outcome: str) -> None:
     """Its values are gone from the warehouse, and from the target; the next run decides so."""

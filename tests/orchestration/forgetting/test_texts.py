@@ -7,6 +7,7 @@ import json
 import lzma
 import re
 import sqlite3
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -69,6 +70,31 @@ def test_a_value_with_quotation_marks_is_replaced(write: Callable[[str], str]) -
     """Each format has its own way to write them."""
     spelled = Spelled([name := 'Robert "Bob" O\'Hara'])
     assert spelled.replaced(f"met {write(name)}").count(TEXT) == 1
+
+
+MARKED = [
+    'Disk 5"', "Acme 'Nord'", '"Nord" Acme', "'t Hooft", '12" ""', "C:\\New dir\\", "\\\\server\\a b", "it's \\\"'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", MARKED)
+def test_the_marks_around_a_value_are_kept(value: str) -> None:
+    """Else the rest of the file, or of Dagster's event, could not be read any more."""
+    after = {"name": TEXT, "y": ""}
+    spelled, plain = Spelled([value]), json.dumps({"name": value, "y": ""})
+    assert json.loads(spelled.replaced(plain)) == after
+    assert json.loads(json.loads(spelled.replaced(json.dumps(plain)))) == after
+    assert json.loads(html.unescape(spelled.replaced(html.escape(plain)))) == after
+    assert spelled.replaced(f"<a title={quoteattr(value)}/>")[10:-3] == TEXT
+
+
+@pytest.mark.parametrize("value", ["\\\\ server x", "'" * 20 + " end", '"\\"\\"\\ server'])
+def test_marks_in_a_row_take_no_time(value: str) -> None:
+    """Each could be part of the value: that many divisions of them must not be tried."""
+    text = value[0] * 3000 + "\\" * 300 + value[-3:]
+    began = time.process_time()
+    Spelled([value]).replaced(text)
+    assert time.process_time() - began < 1
 
 
 @settings(max_examples=60, deadline=None)

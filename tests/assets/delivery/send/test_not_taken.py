@@ -2,6 +2,8 @@
 
 import pytest
 
+from assets.delivery.send.not_taken import kept_fields
+from assets.delivery.target import Action, Outcome, Verdict, Write
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
 from tests.assets.delivery.builders import customer, suite_customers
@@ -45,3 +47,28 @@ def test_what_else_was_sent_is_delivered(delivered: WorkflowRunner, sandbox: San
 
     assert [delivered.run() for _ in range(2)] == [{"1": ("quarantined", "rejected_not_taken")}] * 2
     assert len(delivered.attempts("1")) == 7 if echo else 6
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict", "before", "sent", "shown", "is_kept"),
+    [
+        (Action.UPDATE, Verdict.CONFIRMED, "old", "new", "old", True),
+        (Action.UPDATE, Verdict.CONFIRMED, None, "new", None, True),
+        (Action.UPDATE, Verdict.CONFIRMED, "old", None, "old", True),
+        (Action.UPDATE, Verdict.CONFIRMED, "old", "new", "new", False),
+        (Action.UPDATE, Verdict.CONFIRMED, "old", "new", "third", False),
+        (Action.UPDATE, Verdict.CONFIRMED, "old", "OLD", "old", False),
+        (Action.UPDATE, Verdict.CONFIRMED, "old", "old ", "old", False),
+        (Action.UPDATE, Verdict.CONFIRMED, "1.3", "1.25", "1.3", False),
+        (Action.UPDATE, Verdict.UNKNOWN, "old", "new", "old", False),
+        (Action.CREATE, Verdict.CONFIRMED, None, "new", None, False),
+    ],
+)
+def test_only_a_value_of_before_that_is_no_conversion_is_kept(
+    action: Action, verdict: Verdict, before: str | None, sent: str | None, shown: str | None, *, is_kept: bool
+) -> None:
+    """A trimmed or rounded value is a normalization, also where it is the one of before."""
+    write = Write("customers", "1", action, "7", {"name": sent, "notes": "x"}, frozenset({"name"}), None)
+    changes = [{"field": "name", "before": before, "after": sent}]
+    outcome = Outcome(verdict, "7", echo={"name": shown, "notes": "y"})
+    assert kept_fields(write, outcome, changes) == ({"name"} if is_kept else set())
