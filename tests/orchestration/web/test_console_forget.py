@@ -67,7 +67,7 @@ def test_only_an_approver_who_writes_the_id_once_more_may_erase() -> None:
     with client() as browser:
         refused = browser.post("/console/forget", data={**given, "again": "8"}, headers=headers)
         assert refused.status_code == 400
-        assert "once more" in refused.text
+        assert "id again to confirm" in refused.text
 
 
 def test_what_is_forgotten_is_listed_with_its_proof(with_contact: Home) -> None:
