@@ -49,10 +49,12 @@ def _linked(walk: WalkEvents, name: str, key: str) -> set[str]:
 def release_waiting(walk: WalkEvents, name: str, end: str) -> str:
     """Apply the plan that the last run left waiting, as a person would without faults; return the new end.
 
-    A person who undid a run and then renamed its records expects many reactivations; one who reads what a canary found
-    sees that faults caused it.
+    A person who undid a run and then renamed its records expects many reactivations, and who deleted customers with
+    their projects as many deactivations; one who reads what a canary found sees that faults caused it.
     """
-    waits = re.search(r"plan (\w+) waits for approval \(([\d,]+ records? would be reactivated;|precoro: canary:)", end)
+    waits = re.search(
+        r"plan (\w+) waits for approval \(([\d,]+ records? would be (?:re|de)activated;|precoro: canary:)", end
+    )
     if not waits:
         return end
     run_id = walk.new_run_id()
