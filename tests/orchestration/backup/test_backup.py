@@ -24,6 +24,7 @@ from resources import failpoints
 from resources.scratch import remove_left
 from resources.suiteprojects.tokens import TokenFile, Tokens
 from resources.warehouse.warehouse import Warehouse
+from tests.archives import unpack
 from tests.orchestration.backup.conftest import WORKFLOW, fill, value
 from tests.orchestration.conftest import Home
 
@@ -105,8 +106,7 @@ def test_a_backup_while_others_write_is_of_one_moment(small: Home, tmp_path: Pat
     errors = writer.communicate(timeout=60)[1]
 
     assert (writer.returncode, errors) == (0, "")
-    with tarfile.open(tmp_path / "file.tar.gz") as archive:
-        archive.extractall(tmp_path / "out", filter="data")
+    unpack(tmp_path / "file.tar.gz", tmp_path / "out")
     copy = Warehouse(tmp_path / "out" / "warehouse")
     numbers = copy.read("select distinct n from one union select distinct n from two")
     assert numbers.height == 1

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from orchestration.authorization import USER_TAG
 from orchestration.definitions import definitions
 from orchestration.ledger_check import verify_ledger
 from resources.failpoints import FORGET
+from tests.archives import unpack
 from tests.orchestration.backup.test_backup import millpond
 from tests.orchestration.backup.test_interrupted import DYING, run
 from tests.orchestration.conftest import QUIET
@@ -34,13 +34,6 @@ def proof(capsys: pytest.CaptureFixture[str], *tokens: object) -> dict[str, Any]
     assert forget(*tokens, "--json") == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)["forgotten"]
     return document
-
-
-def unpacked(file: Path, folder: Path) -> Path:
-    """Unpack a backup."""
-    with tarfile.open(file) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 def decision(planted: Planted) -> tuple[str, str]:
@@ -98,7 +91,8 @@ def test_no_file_has_a_value_and_no_run_brings_one_back(
     assert in_target(planted) == target, "no blanks are sent"
     assert planted.with_values() == []
     assert millpond("backup", tmp_path / "after.tar.gz") == 0
-    assert planted.with_values(unpacked(tmp_path / "after.tar.gz", tmp_path / "after")) == []
+    unpack(tmp_path / "after.tar.gz", tmp_path / "after")
+    assert planted.with_values(tmp_path / "after") == []
 
 
 @pytest.mark.long

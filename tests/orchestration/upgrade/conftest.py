@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from orchestration.cli.main import app
 from orchestration.upgrade.perform import upgrade_all
 from resources.sandbox.sandbox import Sandbox
 from resources.warehouse.warehouse import Warehouse
+from tests import archives
 
 ARCHIVE = Path(__file__).parent / "home_0_1.tar.xz"
 KEY = "bWlsbHBvbmQtdXBncmFkZS1maXh0dXJlLTAuMS1rZXk="
@@ -86,8 +86,7 @@ def place_key_file(home: Path) -> None:
 
 def unpack(folder: Path) -> Installation:
     """Unpack the archive."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+    archives.unpack(ARCHIVE, folder)
     place_key_file(folder / "home_0_1")
     return Installation(folder)
 
