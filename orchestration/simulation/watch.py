@@ -20,11 +20,12 @@ Records = Mapping[str, TargetRecord]
 
 @dataclass(frozen=True)
 class Before:
-    """The targets, the ledger and the calls before a run."""
+    """The targets, the ledger, the calls and the planned faults before a run."""
 
     records: Records
     position: int
     calls: Calls
+    faults_left: int
 
 
 class Watch:
@@ -35,7 +36,8 @@ class Watch:
 
     def begin(self) -> Before:
         """Return what a run finds."""
-        return Before(self._targets.all(), ledger.last_position(self._world.warehouse), Calls.so_far(self._world))
+        position, calls = ledger.last_position(self._world.warehouse), Calls.so_far(self._world)
+        return Before(self._targets.all(), position, calls, self._world.sandbox.faults.left())
 
     def end(self, before: Before, when: str, *, quotas_end: bool) -> list[Attempt]:
         """Compare; return the rows of attempts that the run added.
@@ -50,7 +52,8 @@ class Watch:
         self._check_changes(before.records, after, attempts, when)
         self._check_newer(before.records, after, when)
         self._check_decisions(when)
-        self._check_quota(Calls.so_far(self._world) - before.calls, when, quotas_end=quotas_end)
+        calls, unread = Calls.so_far(self._world) - before.calls, before.faults_left - self._world.sandbox.faults.left()
+        self._check_quota(calls, when, quotas_end=quotas_end, unread=unread)
         return attempts
 
     def _check_once(self, records: Records, when: str) -> None:
@@ -117,8 +120,9 @@ class Watch:
             self._verdicts.broken("decisions", f"{when}: {' '.join(key)} has several open decisions")
         self._verdicts.hold("decisions", len(decisions) - len(several))
 
-    def _check_quota(self, calls: Calls, when: str, *, quotas_end: bool) -> None:
-        allowed = len(self._world.workflows) * 2 if quotas_end else 0
+    def _check_quota(self, calls: Calls, when: str, *, quotas_end: bool, unread: int) -> None:
+        """Check that calls end when a quota ends; a refusal whose answer was lost or cut may be asked for again."""
+        allowed = len(self._world.workflows) * 2 + unread if quotas_end else 0
         if calls.refused > allowed:
             self._verdicts.broken("quota", f"{when}: {calls.refused} calls were refused, {allowed} are expected")
         self._verdicts.hold("quota", calls.made, refused_as_a_quota_ended=calls.refused)

@@ -64,6 +64,11 @@ class Faults:
         with self._store.write() as connection:
             connection.execute("delete from faults")
 
+    def left(self) -> int:
+        """Return the number of requests that planned faults have yet to affect."""
+        with self._store.read() as connection:
+            return int(connection.execute("select coalesce(sum(times), 0) as left from faults").fetchall()[0]["left"])
+
     def due(self, system: str, request: Request) -> FaultKind | None:
         """Return the fault for this request, if any, and count it down."""
         with self._store.read() as connection:

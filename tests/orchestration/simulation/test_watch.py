@@ -8,6 +8,8 @@ import pytest
 from orchestration.simulation.simulation import Simulation
 from orchestration.simulation.targets import place_of
 from orchestration.simulation.truth import ACTIVE, Version
+from resources.sandbox.faults import Fault, FaultKind
+from resources.sandbox.transport import Request
 from tests.orchestration.simulation.installation import PRECORO, SUITEPROJECTS, prepared
 
 
@@ -107,18 +109,25 @@ def test_a_record_without_our_key_needs_a_create_without_an_answer(precoro: Simu
     assert after(precoro, lambda: precoro.world.sandbox.precoro.add_option("unknown")) == {"explained": 1}
 
 
-def test_calls_that_are_refused_are_a_violation_unless_a_quota_ended(precoro: Simulation) -> None:
-    """One call finds that a quota is used up; the run does not go on asking."""
+@pytest.mark.parametrize(("cut", "expected"), [(0, {"quota": 1}), (1, {})])
+def test_calls_that_are_refused_are_a_violation_unless_a_quota_ended(
+    precoro: Simulation, cut: int, expected: dict[str, int]
+) -> None:
+    """One call finds that a quota is used up, and one more for each answer that was cut; the run does not go on."""
+    sandbox = precoro.world.sandbox
+    sandbox.faults.plan("precoro", Fault(FaultKind.CUT, times=cut))
     before = precoro.watch.begin()
-    with precoro.world.sandbox.precoro.store.write() as con:
+    with sandbox.precoro.store.write() as con:
         con.executemany(
             "insert into calls (company_id, at, method, path, url, body, status, limited)"
             " values (1, 0, 'GET', '/', '/', '', 429, ?)",
             [(1,), (1,), (1,)],
         )
+    while sandbox.faults.due("precoro", Request("GET", "/", {}, b"")):
+        pass
     precoro.watch.end(before, "day 1", quotas_end=True)
 
-    assert broken(precoro) == {"quota": 1}
+    assert broken(precoro) == expected
 
 
 def test_a_move_changes_the_levels_below_it_as_well(precoro: Simulation) -> None:
