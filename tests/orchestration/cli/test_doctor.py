@@ -63,8 +63,11 @@ def test_one_failed_check_is_exit_code_one(seeded: Home, run_doctor: Doctor) -> 
     assert lines[-1].startswith("✓ precoro")
 
 
-def test_a_system_that_is_down_is_asked_twice(seeded: Home, run_doctor: Doctor) -> None:
+def test_a_system_that_is_down_is_asked_twice(
+    seeded: Home, run_doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Someone waits for the answer; a run has more patience."""
+    monkeypatch.setenv("MILLPOND_ATTEMPTS", "5")
     seeded.sandbox.faults.plan("netsuite", Fault(FaultKind.NOT_APPLIED_500, pattern="serverTime", times=3))
 
     assert [line.split(": ")[1] for line in failed(run_doctor()[1])] == ["sign-in"]

@@ -178,6 +178,13 @@ def test_a_lookup_in_a_table_that_was_read_and_shows_no_record(warehouse: Wareho
     }
 
 
+def test_a_lookup_in_an_empty_table_of_someone_else_is_a_blank(warehouse: Warehouse) -> None:
+    """Such a table has no role that may hide its records."""
+    warehouse.replace("codes", pl.DataFrame(schema={"record_id": pl.String, "record_name": pl.String}))
+
+    assert made(warehouse, looking_up(table="codes"))["1"] == ("deliver", None, None)
+
+
 def test_a_lookup_by_a_column_without_any_value_blocks(warehouse: Warehouse) -> None:
     """A role that may not see the field gets the rows all the same."""
     table = "stg_netsuite__customrecord_code"

@@ -1,8 +1,12 @@
 """A field that the target leaves as it was, although it confirms the write, is neither delivered nor edited."""
 
+import json
+
 import pytest
 
-from assets.delivery.send.not_taken import kept_fields
+from assets.delivery.schemas import SourceKey
+from assets.delivery.send.batches import Step
+from assets.delivery.send.not_taken import judge_kept, kept_fields
 from assets.delivery.target import Action, Outcome, Verdict, Write
 from resources.sandbox.sandbox import Sandbox
 from resources.sandbox.suiteprojects.switches import SuiteProjectsSwitches
@@ -72,3 +76,20 @@ def test_only_a_value_of_before_that_is_no_conversion_is_kept(
     changes = [{"field": "name", "before": before, "after": sent}]
     outcome = Outcome(verdict, "7", echo={"name": shown, "notes": "y"})
     assert kept_fields(write, outcome, changes) == ({"name"} if is_kept else set())
+
+
+@pytest.mark.parametrize(("notes", "verdict"), [("old", Verdict.REJECTED), ("new", Verdict.CONFIRMED)])
+def test_a_write_is_rejected_if_none_of_its_fields_was_taken(notes: str, verdict: Verdict) -> None:
+    """Of a write that was taken in part the rest is sent again, and rejected then."""
+    values: dict[str, str | None] = {"name": "new", "notes": "new"}
+    changes = json.dumps([{"field": name, "before": "old", "after": "new"} for name in values])
+    step = Step(
+        SourceKey("customers", "1"), Action.UPDATE, 0, "7", None, values, frozenset(values), "", changes, "", ""
+    )
+    write = Write("customers", "1", Action.UPDATE, "7", values, frozenset(values), None)
+    outcome = Outcome(Verdict.CONFIRMED, "7", echo={"name": "old", "notes": notes})
+
+    judged = judge_kept(step, write, outcome)
+
+    assert judged.verdict is verdict
+    assert ("name, notes has the value of before" in (judged.reason or "")) == (verdict is Verdict.REJECTED)
