@@ -129,9 +129,21 @@ def file_identity(path: str) -> tuple[int, int] | None:
 
 def without_secrets(stored: Stored) -> Stored:
     """Return one of Dagster's own objects with each secret in its texts replaced by its name."""
-    text = serialize_value(stored)  # type: ignore[arg-type]  # what Dagster stores can be serialized
+    return _redacted(stored, serialize_value(stored))  # type: ignore[arg-type]  # what Dagster stores can be serialized
+
+
+def _redacted(stored: Stored, text: str) -> Stored:
+    """Return the object whose serialized text is given, itself if the text has no secret."""
     shown = redact(text)
     return stored if shown == text else deserialize_value(shown, type(stored))  # type: ignore[type-var]
+
+
+class _SecretError(Exception):
+    """An event has a secret; `clean` is the event without it."""
+
+    def __init__(self, clean: dg.EventLogEntry) -> None:
+        super().__init__("an event has a secret")
+        self.clean = clean
 
 
 class LogWatchdog(SqliteEventLogStorageWatchdog):
@@ -233,7 +245,27 @@ class KeptEventLogStorage(SqliteEventLogStorage):
     def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, without the secrets that an error or a log line may quote."""
         with self._one_transaction():
-            super().store_event(without_secrets(event))
+            try:
+                super().store_event(event)
+            except _SecretError as error:
+                self._writing.clean = error.clean
+                super().store_event(error.clean)
+
+    def _event_to_row(self, event: dg.EventLogEntry) -> dict[str, Any]:
+        """Return the row of an event, before anything of it is stored.
+
+        The row has the event's text, which is then not made once more only to look for secrets.
+
+        Raises:
+            _SecretError: The text has a secret.
+        """
+        row = super()._event_to_row(event)
+        if event is getattr(self._writing, "clean", None):  # the name of a secret may look like one
+            return row
+        clean = _redacted(event, row["event"])
+        if clean is not event:
+            raise _SecretError(clean)
+        return row
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store the events of one run, such as all that it plans, all or none of them."""

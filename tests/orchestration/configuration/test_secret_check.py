@@ -274,3 +274,15 @@ def test_dagsters_events_have_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert b"no answer to <PRECORO_TOKEN>" in stored
     assert b"Illegal header value" in stored
     assert CANARY.encode() not in stored
+
+
+def test_an_event_with_a_secret_that_its_own_name_has_is_stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The name that replaces it is not replaced in turn."""
+    monkeypatch.setenv("PRECORO_TOKEN", "RO_TOKEN")
+    storage = KeptEventLogStorage(str(tmp_path))
+
+    storage.store_event(dg.EventLogEntry(None, 10, "refused: RO_TOKEN", "run", 1.0))
+
+    assert [each.user_message for each in storage.get_logs_for_run("run")] == ["refused: <PRECORO_TOKEN>"]
