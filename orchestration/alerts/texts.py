@@ -50,7 +50,7 @@ ALERTS: Final[Mapping[str, Sequence[AlertText]]] = {
             "the warehouse cannot be checked for alerts: …",
             "The check itself failed, so that other alerts of the warehouse neither open nor are resolved.",
             "The service's log has the error. `millpond upgrade --check` shows an upgrade that was not finished.",
-            "a check that ends",
+            "a later check that finishes",
         ),
     ],
     "_warned": [

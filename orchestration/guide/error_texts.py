@@ -8,7 +8,7 @@ from typing import Final
 
 FIXES: Final[Mapping[str, Mapping[str, str]]] = {
     "Other systems": {
-        "IntegrationError": "The base of the errors below; its text is `system: operation: reason`.",
+        "IntegrationError": "The base of the errors below.",
         "TransientError": "Nothing at first: the next run tries again. If it stays, see the system's status page.",
         "RateLimitedError": "Nothing; if it is frequent, lower `NETSUITE_CONCURRENCY` or spread the schedules.",
         "resources.errors.BusyError": "Nothing: the record is locked, and the next run sends it.",
