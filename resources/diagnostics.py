@@ -5,8 +5,11 @@ check  ->  Finding(system, check, found, fix)  ->  ✓ or ✗
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from resources.errors import IntegrationError
+
+OTHER_USERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,11 @@ def findings_of(system: str, check: str, run: Callable[[], Iterator[Finding]]) -
         yield from run()
     except IntegrationError as error:
         yield Finding(system, check, *reason_and_fix(error))
+
+
+def check_privacy(system: str, check: str, file: Path) -> Iterator[Finding]:
+    """Yield a finding if others may use a file that holds secrets; OSError if there is none."""
+    mode = file.stat().st_mode
+    if mode & OTHER_USERS:
+        found = f"other users of this machine can access it (mode {mode & 0o777:o})"
+        yield Finding(system, check, found, f"revoke their access: chmod 600 {file}")

@@ -13,13 +13,14 @@ import httpx
 
 from resources.errors import CredentialsError
 from resources.http_failures import LOOPBACK, proxy_of
-from resources.http_limits import BoundedTransport
+from resources.http_limits import BoundedTransport, Network
 
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 15.0  # a reachable host accepts a connection at once
 TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
 UNSENDABLE = "a credential or header has characters that cannot be sent: check the settings of the sign-in"
 NOWHERE = "https://not-configured.invalid"
+MAX_PORT = 65_535
 
 
 class PinnedTransport(httpx.BaseTransport):
@@ -68,7 +69,7 @@ def invalid_base_url(system: str, base_url: str) -> str:
         url = httpx.URL()
     if url.scheme == "http" and url.host and url.host not in LOOPBACK:
         return f"{system.upper()}_BASE_URL begins with http://, so that anyone on the way could read it: use https://"
-    if url.scheme in {"http", "https"} and url.host:
+    if url.scheme in {"http", "https"} and url.host and (url.port or 0) <= MAX_PORT:
         return ""
     return f"{system.upper()}_BASE_URL is not an address of the form https://host: correct it"
 
@@ -90,7 +91,7 @@ def _network(base_url: str, ca_file: Path | None, limits: httpx.Limits) -> httpx
         name = ca_file or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
         return ClosedTransport("network", f"SSL_CERT_FILE: {name} cannot be used ({error.strerror or error})")
     try:
-        return httpx.HTTPTransport(verify=verify, limits=limits, proxy=proxy_of(base_url) or None)
+        return Network(verify=verify, limits=limits, proxy=proxy_of(base_url) or None)
     except (ValueError, ImportError, httpx.InvalidURL):
         return ClosedTransport("network", "HTTPS_PROXY is not an address of the form http://host:port: correct it")
 

@@ -5,6 +5,7 @@ settings, workflow files, warehouse, every system that a workflow needs  ->  a l
 Nothing is written, and no secret is printed.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -18,14 +19,14 @@ from orchestration.cli.output import print_wrapped
 from orchestration.clients import netsuite_client, precoro_client, suiteprojects_client, writes_to_precoro
 from orchestration.configuration.env_file import env_file_names, find_env_file
 from orchestration.configuration.known_names import unknown_names
-from orchestration.configuration.secret_settings import secret_value
+from orchestration.configuration.secret_settings import secret_value, secret_variables
 from orchestration.configuration.settings import SETTINGS, MillpondSettings, netsuite_settings
 from orchestration.configuration.settings_error import SettingsError
 from orchestration.key_check import check_keys
 from orchestration.opened_warehouse import warehouse_of
 from orchestration.table_needs import table_needs
-from orchestration.workflow_files import load_user_files
-from resources.diagnostics import Finding
+from orchestration.workflow_files import load_user_files, runnable_workflows
+from resources.diagnostics import Finding, check_privacy
 from resources.encryption import Cipher, EncryptionError
 from resources.netsuite.doctor import diagnose_netsuite
 from resources.netsuite.key_file import check_key_file
@@ -65,11 +66,18 @@ def findings() -> Iterator[Finding]:
     for line in unknown_names(env_file_names(find_env_file()), settings):
         found, _, fix = line.partition("; ")
         yield Finding(MILLPOND, ".env", found, fix)
+    yield from _check_env_file(find_env_file())
     files = load_user_files(settings.workflows)
     for problem in files.problems:
         place, _, fix = problem.partition(": ")
         yield Finding(MILLPOND, "workflow file", place, fix or "correct it")
-    active = [each for each in files.workflows if each.spec.active]
+    try:
+        runnable = runnable_workflows(files.workflows, settings)
+    except ValueError as error:
+        found, _, fix = str(error).partition("; ")
+        yield Finding(MILLPOND, "switches", found, fix)
+        return
+    active = [each for each in files.workflows if each.name in runnable]
     yield Finding(MILLPOND, "workflows", f"{len(active)} of {len(files.workflows)} are active")
     yield from _check_warehouse(settings)
     yield from _check_netsuite(settings, active)
@@ -80,6 +88,12 @@ def findings() -> Iterator[Finding]:
         by_connection[workflow.spec.connection].append(workflow)
     for connection in sorted(by_connection):
         yield from _check_precoro(settings, by_connection[connection], connection)
+
+
+def _check_env_file(file: Path | None) -> Iterator[Finding]:
+    """Check who may read the file, if it holds a secret."""
+    if file and any(os.environ[name] for name in {*secret_variables()}.intersection(env_file_names(file))):
+        yield from check_privacy(MILLPOND, ".env", file)
 
 
 def _invalid_settings() -> Iterator[Finding]:

@@ -132,6 +132,8 @@ class _Listener:
         # bound before the address is shown, so that a port in use is reported first
         try:
             self._server = HTTPServer((url.hostname or LOOPBACK[0], url.port or 80), Handler)
+        except ValueError as error:
+            raise LoginError(f"SUITEPROJECTS_REDIRECT_URI: {redirect_uri} has no such port: correct it") from error
         except OSError as error:
             fix = "stop the other program, register another redirect URI, or use `--paste`"
             raise LoginError(f"cannot listen at {redirect_uri}: {error.strerror}; {fix}") from error

@@ -56,8 +56,11 @@ def sign_in_token(settings: MillpondSettings) -> str:
             write_atomically(file, secrets.token_urlsafe(24), mode=0o600)
         elif file.stat().st_mode & 0o077:
             file.chmod(0o600)
-    token = file.read_text(encoding="utf-8").strip()
-    if len(token) < MIN_TOKEN or not token.isascii():
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if len(token) < MIN_TOKEN or not token.isprintable():
         raise SettingsError(f"{file} holds no complete token; delete it, and the next start makes a new one")
     know("MILLPOND_UI_TOKEN", token)
     return token
@@ -82,9 +85,12 @@ def access_of(settings: MillpondSettings, *, read_only: bool = False) -> Access:
 def serve(host: str, port: int, *, read_only: bool = False, workspace: Path = ROOT / "workspace.yaml") -> None:
     """Serve until the process is stopped."""
     install()
-    settings = MillpondSettings()
-    make_private(settings)
-    access = access_of(settings, read_only=read_only)
+    try:
+        settings = MillpondSettings()
+        make_private(settings)
+        access = access_of(settings, read_only=read_only)
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
     with dg.DagsterInstance.get() as instance, open_workspace(instance, workspace, read_only=read_only) as context:
         before_storing(instance, checked_run, checked_backfill)
         dagster = GuardedWebserver(context).create_asgi_app()

@@ -78,15 +78,10 @@ def open_netsuite(
     does not fail for it.
     """
     keys = {
-        "account": account,
-        "client_id": client_id,
-        "certificate_id": certificate_id,
-        "private_key_file": private_key_file,
-        "consumer_key": consumer_key,
-        "consumer_secret": consumer_secret,
-        "token_id": token_id,
-        "token_secret": token_secret,
-    }
+        "account": account, "client_id": client_id, "certificate_id": certificate_id,
+        "private_key_file": private_key_file, "consumer_key": consumer_key, "consumer_secret": consumer_secret,
+        "token_id": token_id, "token_secret": token_secret,
+    }  # fmt: skip
     clock: Clock = WallClock()
     transport: httpx.BaseTransport | None = None
     if sandbox:

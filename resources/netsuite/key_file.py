@@ -14,12 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from resources.diagnostics import Finding
+from resources.diagnostics import Finding, check_privacy
 
 SYSTEM = "netsuite"
 RSA_BITS = frozenset({3072, 4096})
 CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-OTHER_USERS = 0o077
 EXPIRES_SOON = timedelta(days=30)
 NEW_KEY_PAIR = (
     "create a new key and certificate, upload the certificate in NetSuite under Setup > Integration > OAuth 2.0 Client"
@@ -32,14 +31,11 @@ def check_key_file(path: Path, now: datetime) -> Iterator[Finding]:
     """Yield findings on the key, and on the certificate if the file contains it; `now` is aware."""
     try:
         content = path.read_bytes()
-        mode = path.stat().st_mode
+        yield from check_privacy(SYSTEM, "key file", path)
     except OSError as error:
         fix = "set NETSUITE_PRIVATE_KEY_FILE to the PEM file of the private key, readable for this user"
         yield Finding(SYSTEM, "key file", f"it cannot be read ({error.strerror})", fix)
         return
-    if mode & OTHER_USERS:
-        found = f"other users of this machine can access it (mode {mode & 0o777:o})"
-        yield Finding(SYSTEM, "key file", found, "revoke their access: chmod 600")
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError):

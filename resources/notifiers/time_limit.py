@@ -15,9 +15,9 @@ MAX_S = 60.0  # a notice is a few kilobytes
 class TimeLimit:
     """The time limit of one notice; at the end of the block it ends as well."""
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self) -> None:
         self._copies: list[socket.socket] = []
-        self._timer = Timer(MAX_S if seconds is None else seconds, self._end)
+        self._timer = Timer(MAX_S, self._end)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:

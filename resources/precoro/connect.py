@@ -90,28 +90,24 @@ def open_precoro(
     host = (base_url or REGIONS.get(region, "")).rstrip("/")
     time = clock or WallClock()
     system = f"precoro_{connection}" if connection else "precoro"
-    problem = missing_settings(system, token=token, email=email)
-    problem = problem or ("" if host else f"{system.upper()}_REGION must be one of {sorted(REGIONS)}, not {region!r}")
-    problem = problem or invalid_base_url(system, host)
+    problem = missing_settings(system, token=token, email=email) or _invalid_host(system, region, host)
     if problem:
         with open_http(NOWHERE, transport=ClosedTransport("precoro", problem)) as pool:
             yield PrecoroClient(HttpClient(pool, system="precoro", clock=time), clock=time)
         return
     account = hashlib.sha256(token.encode()).hexdigest()[:16]
     budget, field_cache = _budget(str(budget_file), account, time, spacing_s)
-    headers = {"X-AUTH-TOKEN": token, "email": email, "Accept": "application/json", "User-Agent": "millpond"}
     with open_http(
         host,
-        headers=headers,
+        headers={"X-AUTH-TOKEN": token, "email": email, "Accept": "application/json", "User-Agent": "millpond"},
         transport=transport,
         connections=1,
         ca_file=Path(ca_file) if ca_file else None,
         around=lambda inner: BudgetedTransport(inner, budget, account),
     ) as pool:
-        translate = ErrorTranslator(time, system)
         http = HttpClient(
-            pool, system="precoro", clock=time, attempts=attempts, translate=translate, max_wait_s=MAX_WAIT_S,
-            address_settings=f"{system.upper()}_REGION, {system.upper()}_BASE_URL",
+            pool, system="precoro", clock=time, attempts=attempts, translate=ErrorTranslator(time, system),
+            max_wait_s=MAX_WAIT_S, address_settings=f"{system.upper()}_REGION, {system.upper()}_BASE_URL",
         )  # fmt: skip
         yield PrecoroClient(
             http,
@@ -120,6 +116,13 @@ def open_precoro(
             room_at=lambda calls: budget.room_at(account, calls),
             field_cache=field_cache,
         )
+
+
+def _invalid_host(system: str, region: str, host: str) -> str:
+    """Return why nothing can be sent to the host, blank if it can."""
+    if not host:
+        return f"{system.upper()}_REGION must be one of {sorted(REGIONS)}, not {region!r}"
+    return invalid_base_url(system, host)
 
 
 def _budget(location: str, account: str, clock: Clock, spacing_s: float) -> tuple[CallBudget, FieldCache | None]:

@@ -40,8 +40,8 @@ def _open_session(
     *,
     attempts: int,
     sandbox: str,
-    ca_file: str,
-    clock: Clock | None,
+    ca_file: str = "",
+    clock: Clock | None = None,
 ) -> Iterator[HttpSession]:
     """Open an HTTP session; in a sandbox its own keys replace missing settings.
 
@@ -112,19 +112,18 @@ def open_suiteprojects(
     required = ("base_url", "namespace", "key", *credentials)
     with _open_session(settings, required, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as session:
         used = session.settings
-        sign_in: SignIn = PasswordSignIn(used["company"], used["user"], used["password"])
+        sign_in: SignIn
         if by_oauth:
             issuer = "" if session.problem else issuer_of(used["base_url"], used["client_id"])
+            file = TokenFile(Path(token_file), encryption_key, issuer)
             sign_in = RefreshingSignIn(
-                session.http,
-                session.application,
-                TokenFile(Path(token_file), encryption_key, issuer),
-                clock=session.clock,
-                refresh_token=refresh_token,
-                refresh_days=refresh_days,
-            )
+                session.http, session.application, file,
+                clock=session.clock, refresh_token=refresh_token, refresh_days=refresh_days,
+            )  # fmt: skip
         elif access_token:
             sign_in = TokenSignIn(access_token)
+        else:
+            sign_in = PasswordSignIn(used["company"], used["user"], used["password"])
         yield SuiteProjectsClient(
             session.http, namespace=used["namespace"], key=used["key"], sign_in=sign_in, clock=session.clock
         )
@@ -139,8 +138,6 @@ def open_authorization(
     redirect_uri: str = "",
     attempts: int = ATTEMPTS,
     sandbox: str = "",
-    ca_file: str = "",
-    clock: Clock | None = None,
 ) -> Iterator[HttpSession]:
     """Open a session in which a person authorizes the application; for the arguments see `SuiteProjectsResource`.
 
@@ -151,7 +148,7 @@ def open_authorization(
         "base_url": base_url, "client_id": client_id, "client_secret": client_secret, "redirect_uri": redirect_uri,
     }  # fmt: skip
     required = ("base_url", "client_id", "client_secret")
-    with _open_session(settings, required, attempts=attempts, sandbox=sandbox, ca_file=ca_file, clock=clock) as session:
+    with _open_session(settings, required, attempts=attempts, sandbox=sandbox) as session:
         if session.problem:
             raise CredentialsError("suiteprojects", "sign in", session.problem)
         yield session

@@ -73,7 +73,8 @@ def test_the_image_has_no_secret_and_no_data() -> None:
     assert ignored[0] == "*"
     for name in (".env", "home/.env", "assets/.env", "key.pem", "resources/key.pem", ".millpond/ui_token",
                  "x.duckdb", "orchestration/x.sqlite", "tests/x", ".git/config",
-                 "assets/suiteprojects_tokens.json"):  # fmt: skip
+                 "assets/suiteprojects_tokens.json", "orchestration/deploy/secrets.env", "resources/cert.p12",
+                 "assets/backup.tar.gz", "sql/runs.db", "sql/runs.db-wal"):  # fmt: skip
         assert not _is_copied(name, ignored), name
     for name in ("assets/failures.py", "orchestration/workflows/groups.yaml", "sql/__init__.py", "requirements.lock"):
         assert _is_copied(name, ignored), name
@@ -102,6 +103,22 @@ def test_the_image_is_not_root_and_every_base_is_pinned() -> None:
     assert all(re.fullmatch(r"[\w/]+:\d+\.\d+\.?[\w.-]*@sha256:[0-9a-f]{64}", base) for base in bases), bases
     built = read(COMPOSE)["x-millpond"]["build"]["args"]["PYTHON_IMAGE"]
     assert built == f"${{PYTHON_IMAGE:-{bases[0]}}}", "one base, however it is built"
+
+
+def test_no_process_of_the_image_can_gain_rights() -> None:
+    """On Kubernetes as with Compose: a program that is broken into stays the user 10001 without capabilities."""
+    services = [each for each in read(COMPOSE)["services"].values() if each["image"] == "millpond"]
+    chart = read(CHART)
+    containers = [
+        *chart["dagster-user-deployments"]["deployments"],
+        chart["dagsterWebserver"],
+        chart["dagsterDaemon"],
+        chart["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["containerConfig"],
+    ]
+
+    assert all((each["cap_drop"], each["security_opt"]) == (["ALL"], ["no-new-privileges:true"]) for each in services)
+    for each in containers:
+        assert each.get("securityContext") == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def test_the_ui_of_compose_is_behind_the_sign_in() -> None:
@@ -302,7 +319,7 @@ def test_the_kubernetes_launcher_accepts_the_chart_values() -> None:
         "instance_config_map": "dagster-instance",
         "dagster_home": "dagster_home",
         "run_k8s_config": {
-            "container_config": {"resources": given["runK8sConfig"]["containerConfig"]["resources"]},
+            "container_config": given["runK8sConfig"]["containerConfig"],
             "pod_spec_config": given["runK8sConfig"]["podSpecConfig"],
         },
     }

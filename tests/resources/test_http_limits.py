@@ -4,12 +4,13 @@ import gzip
 import ssl
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
-from threading import Thread
+from socket import create_server
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ import trustme
 
 from resources.errors import AnswerLostError, ContractError, CredentialsError, UntrustedError
 from resources.http import HttpClient
-from resources.http_limits import AnswerLimitError, BoundedTransport
+from resources.http_limits import AnswerLimitError, BoundedTransport, Network
 from resources.http_pool import invalid_base_url, open_http
 from resources.precoro.connect import open_precoro
 from tests.resources.test_http import JumpingClock
@@ -100,6 +101,53 @@ def test_a_slow_drip_of_nothing_ends() -> None:
         client.send("GET", "/", "read", safe_to_repeat=True)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@contextmanager
+def dripping(begin: bytes, drop: bytes) -> Iterator[str]:
+    """Serve one connection that sends a beginning and then the same bytes again and again, for two seconds."""
+    ended = Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(begin)
+            for _ in range(100):
+                connection.sendall(drop)
+                if ended.wait(0.02):
+                    break
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("begin", "drop"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (CHUNKED, b"0"),
+        (CHUNKED + b"1\r\nx\r\n0\r\n", b"X-A: b\r\n"),
+    ],
+    ids=["status line", "headers", "interim responses", "size of a chunk", "trailers"],
+)
+def test_a_slow_drip_outside_of_the_body_ends(begin: bytes, drop: bytes) -> None:
+    """The body has no part whose time could be looked at, and each read gets a byte within its own timeout."""
+    with dripping(begin, drop) as address, Network() as network:
+        http = httpx.Client(base_url=address, transport=BoundedTransport(network, max_seconds=0.15))
+        client = HttpClient(http, system="service", clock=JumpingClock())
+
+        with pytest.raises(ContractError, match="the response is not complete after 0 s"):
+            client.send("GET", "/", "read", safe_to_repeat=True)
+    assert client.calls == 1
+
+
 def test_a_compressed_answer_within_the_limits_is_read() -> None:
     """Its content is decompressed once."""
     response = client_of(gzip.compress(b'{"a": 1}'), encoding="gzip").send("GET", "/", "read", safe_to_repeat=True)
@@ -117,6 +165,8 @@ def test_every_pool_has_the_limits() -> None:
         bounded._now = iter(range(0, 10**9, 100)).__next__
         with pytest.raises(AnswerLimitError):
             http.get("/")
+    with open_http("https://service.example") as http:
+        assert isinstance(http._transport._inner._inner, Network)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("url", ["http://api.example.com", "http://10.0.0.5:8080", "http://localhost.example.com"])
@@ -129,6 +179,14 @@ def test_an_address_without_tls_is_refused_unless_it_is_this_machine(url: str) -
         with pytest.raises(CredentialsError, match="begins with http://"):
             client.fields()
         assert client.base_url.startswith("https://not-configured")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example:65536", "https://a.example:port", "https://[::1", "//a.example", ""]
+)
+def test_an_address_that_is_none_is_named_before_anything_reads_its_parts(url: str) -> None:
+    """A port that no host has raises an error in whatever asks for it, such as the file of the tokens."""
+    assert invalid_base_url("precoro", url).startswith("PRECORO_BASE_URL is not an address of the form https://host")
 
 
 AUTHORITY, OTHER = trustme.CA(), trustme.CA()

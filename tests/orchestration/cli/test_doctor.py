@@ -1,12 +1,13 @@
 """`millpond doctor`: lines, marks, exit code, and no secrets."""
 
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestration.cli.doctor import doctor
+from orchestration.cli.doctor import doctor, findings
 from orchestration.cli.main import app
 from orchestration.configuration.secret_settings import redact
 from resources.sandbox.faults import Fault, FaultKind
@@ -250,3 +251,28 @@ def test_a_misspelt_variable_of_the_env_file_is_reported(
     (line,) = failed(run_doctor()[1])
 
     assert line == "✗ millpond: .env: NETSUITE_CONCURENCY is not read; did you mean NETSUITE_CONCURRENCY?"
+
+
+@pytest.mark.parametrize(
+    ("secret", "mode", "is_found"), [("t" * 20, 0o644, True), ("t" * 20, 0o600, False), ("", 0o644, False)]
+)
+def test_an_env_file_with_secrets_that_others_can_read_is_reported(
+    home: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    secret: str,
+    mode: int,
+    is_found: bool,  # noqa: FBT001
+) -> None:
+    """As for the key file; one that sets no secret may be read."""
+    assert home
+    file = tmp_path / ".env"
+    file.write_text(f"PRECORO_TOKEN={secret}\n")
+    file.chmod(mode)
+    monkeypatch.setenv("PRECORO_TOKEN", secret)
+    monkeypatch.chdir(tmp_path)
+    of_settings = takewhile(lambda each: each.check != "workflows", findings())
+    problems = [(each.check, each.found, each.fix) for each in of_settings if not each.passed]
+
+    found = (".env", "other users of this machine can access it (mode 644)", f"revoke their access: chmod 600 {file}")
+    assert problems == is_found * [found]

@@ -138,3 +138,14 @@ def test_a_missing_setting_is_an_error(
     assert login("suiteprojects", paste=True) == 2
 
     assert "SUITEPROJECTS_CLIENT_ID" in capsys.readouterr().out
+
+
+def test_a_redirect_address_with_an_impossible_port_is_named(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anyone opens a browser."""
+    assert home
+    monkeypatch.setenv("SUITEPROJECTS_REDIRECT_URI", "http://127.0.0.1:99999/")
+
+    assert login("suiteprojects") == 2
+    assert "SUITEPROJECTS_REDIRECT_URI: http://127.0.0.1:99999/ has no such port" in capsys.readouterr().out

@@ -28,7 +28,7 @@ from orchestration.web.serve_ui import _is_taken, _print_ready, _ready_lines, _r
 from orchestration.web.sessions import SESSION_S, Sessions
 from orchestration.web.sign_in import SignIn
 from orchestration.web.users import Users
-from orchestration.web.webserver import sign_in_token
+from orchestration.web.webserver import serve, sign_in_token
 from resources.clock import WallClock, steady
 
 TOKEN = "the-token"
@@ -345,6 +345,19 @@ def test_the_token_is_generated_once_and_readable_by_its_owner_only(
     assert (tmp_path / "ui_token").stat().st_mode & 0o777 == 0o600
     monkeypatch.setenv("MILLPOND_UI_TOKEN", "a-given-token-of-24-char")
     assert sign_in_token(MillpondSettings()) == "a-given-token-of-24-char"
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"short", b"\xff\xfe\x00" + 30 * b"a", b"a" * 20 + b"\0" * 12])
+def test_the_web_server_ends_with_one_line_if_its_token_is_not_whole(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing else checks it first: Compose and Kubernetes start this process."""
+    monkeypatch.setenv("MILLPOND_HOME", str(tmp_path))
+    monkeypatch.delenv("MILLPOND_UI_TOKEN", raising=False)
+    (tmp_path / "ui_token").write_bytes(content)
+
+    with pytest.raises(SystemExit, match=r"^.*ui_token holds no complete token; delete it, and the next start"):
+        serve("127.0.0.1", 0)
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

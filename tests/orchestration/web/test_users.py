@@ -446,6 +446,7 @@ def test_a_user_that_cannot_be_added_or_found_is_named(call: Call) -> None:
     for tokens, text in (
         (("add", "ada", "--role", "viewer"), "user ada exists"),
         (("add", "a b", "--role", "viewer"), "a user name has letters"),
+        (("add", "ada\xa0", "--role", "viewer"), "a user name has letters"),
         (("remove", "eve"), "no user eve"),
         (("role", "eve", "viewer"), "no user eve"),
         (("reset", "eve"), "no user eve"),
