@@ -3,13 +3,15 @@
 Every function takes the warehouse and returns plain rows; a table that no run made yet has none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from assets.delivery.ledger import sequence
 from assets.delivery.ledger.certificates import TABLE as CERTIFICATES
 from assets.delivery.ledger.certificates import UNVERIFIED
+from assets.delivery.ledger.runs import COUNT_COLUMNS
 from assets.netsuite.record_types import record_type_of
 from resources.warehouse.tables import has_table, quoted
 from resources.warehouse.warehouse import Warehouse
@@ -35,9 +37,11 @@ def was_read(warehouse: Warehouse, source: str, source_id: str) -> bool:
 
 
 def last_position(warehouse: Warehouse) -> int:
-    """Return the place of the ledger's newest attempt."""
-    found = rows(warehouse, "sync_attempts", "select coalesce(max(position), 0) from sync_attempts")
-    return int(found[0][0]) if found else 0
+    """Return the place of the ledger's newest row."""
+    if not warehouse.exists():
+        return 0
+    with warehouse.writer(transaction=False) as con:
+        return sequence.last_position(con) if has_table(con, "sync_attempts") else 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,28 @@ def attempts_since(warehouse: Warehouse, position: int) -> list[Attempt]:
         " order by position, workflow, source, try_cast(source_id as bigint), source_id, state"
     )
     return [Attempt(*row) for row in rows(warehouse, "sync_attempts", query, [position])]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One workflow of a run that ended by itself: its counts, and who approved what it sent."""
+
+    run_id: str
+    workflow: str
+    counts: Mapping[str, int]
+    approved_by: str | None
+
+
+def runs_since(warehouse: Warehouse, position: int) -> list[RunRow]:
+    """Return the runs that sent a plan and changed after a place in the ledger, in order."""
+    columns = list(COUNT_COLUMNS.values())
+    query = (
+        f"select run.run_id, run.workflow, coalesce(plan.decided_by, plan.requested_by), {', '.join(columns)}"
+        " from sync_runs as run join sync_plans as plan on plan.plan_id = run.plan_id and plan.sent_by = run.run_id"
+        " where run.position > ? and run.state in ('finished', 'partial', 'halted') order by run.position"
+    )
+    found = rows(warehouse, "sync_runs", query, [position])
+    return [RunRow(row[0], row[1], dict(zip(columns, row[3:], strict=True)), row[2]) for row in found]
 
 
 def open_attempts(warehouse: Warehouse) -> Rows:

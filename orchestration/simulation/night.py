@@ -35,7 +35,7 @@ from resources.warehouse.warehouse import WarehouseError
 from sql import is_on_demand, names, statement
 
 EXPECTED = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError)
-COMPLETED, WAITS, FAILED, STOPPED, DIED, LEFT_OUT = "completed", "waits", "failed", "stopped", "died", "left out"
+COMPLETED, WAITS, FAILED, STOPPED, LEFT_OUT = "completed", "waits", "failed", "stopped", "left out"
 DONE = (COMPLETED, STOPPED)
 
 
@@ -46,7 +46,6 @@ class End:
     kind: str
     reason: str = ""
     writes: int = 0
-    plan_id: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.reason}" if self.reason else self.kind
@@ -148,7 +147,7 @@ def _deliver(world: World, workflow: Workflow, client: Any, run_id: str) -> End:
     certify_run(context)
     if planned.tripped:
         guards = ", ".join(dict.fromkeys(each.guard for each in planned.tripped))
-        return End(WAITS, f"guard {guards}", plan_id=planned.plan_id)
+        return End(WAITS, f"guard {guards}")
     return sent(run_sync(context))
 
 

@@ -84,9 +84,10 @@ class Operations:
         try:
             with world.warehouse.kept_open(), world.clients() as clients:
                 workflows = self.realtime_workflows
+                columns = parent_columns(workflows, {each.name: each for each in world.workflows})
                 keys = refresh_records(
-                    world.warehouse, clients["netsuite"], dict.fromkeys(records, False), parent_columns(workflows),
-                    world.extraction, run_id=run_id,
+                    world.warehouse, clients["netsuite"], dict.fromkeys(records, False), columns, world.extraction,
+                    run_id=run_id,
                 )  # fmt: skip
                 for workflow in workflows:
                     client = clients[workflow.spec.connection_name]

@@ -31,7 +31,6 @@ class Saved:
     name: str
     options: Options
     violations: int
-    nights: int
     replay: Path
 
     @property
@@ -89,7 +88,7 @@ def read_saved(home: Path, name: str) -> Saved:
             faults=Faults(stored["faults"]), customers=int(stored.get("customers", CUSTOMERS)),
             companies=Path(companies) if companies else None, only=tuple(stored.get("only") or ()),
         )  # fmt: skip
-        counts = int(stored.get("violations", 0)), int(stored.get("nights", 0))
+        violations = int(stored.get("violations", 0))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise SavedError(f"{file} cannot be read ({error}); save the simulation again") from error
-    return Saved(name, options, *counts, file.with_suffix(".html"))
+    return Saved(name, options, violations, file.with_suffix(".html"))

@@ -8,8 +8,8 @@ from resources.clock import Clock, Reading, steady
 class ShiftedClock:
     """Another clock's time, ahead by `offset`."""
 
-    def __init__(self, clock: Clock, offset: timedelta = timedelta()) -> None:
-        self._clock, self.offset = clock, offset
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self.offset = clock, timedelta()
 
     def now(self) -> datetime:
         """Return the time in UTC."""

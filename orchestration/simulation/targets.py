@@ -14,7 +14,6 @@ from orchestration.simulation.world import World
 from resources.sandbox.suiteprojects.errors import ApiError
 
 NODE = "suiteprojects.HierarchyNode"
-OPTION = "precoro.Option"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ INVARIANTS = {
     "intents": "Every request to write has a known end, and nothing is still being sent.",
     "chain": "The ledger's chain is whole.",
     "explained": "The ledger explains every change of a target's record.",
+    "counts": "The counts of every run are those of its attempts.",
+    "guards": "No more records are changed than the guards allow, unless someone approved it.",
     "reasons": "Every decision has a reason that is documented for it.",
     "decisions": "Every record has at most one open decision of each workflow.",
     "quota": "No call is made beyond a quota, apart from the one that finds it used up.",

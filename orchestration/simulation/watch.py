@@ -1,6 +1,6 @@
 """Watch the targets around each run: every change must be explained by the ledger, and none may touch others' records.
 
-before = watch.begin()  ->  the run  ->  watch.end(before)  ->  verdicts: once, scope, explained, decisions, quota
+before = watch.begin()  ->  the run  ->  watch.end(before)  ->  verdicts: once, scope, explained, decisions, counts …
 """
 
 from collections import Counter
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from orchestration.simulation import ledger
 from orchestration.simulation.calls import Calls
 from orchestration.simulation.ledger import Attempt
+from orchestration.simulation.run_checks import check_counts, check_limits
 from orchestration.simulation.targets import TargetRecord, Targets, place_of
 from orchestration.simulation.truth import ACTIVE, Truth, Version
 from orchestration.simulation.verdicts import Verdicts
@@ -52,6 +53,7 @@ class Watch:
         self._check_changes(before.records, after, attempts, when)
         self._check_newer(before.records, after, when)
         self._check_decisions(when)
+        self._check_runs(before, attempts, when)
         calls, unread = Calls.so_far(self._world) - before.calls, before.faults_left - self._world.sandbox.faults.left()
         self._check_quota(calls, when, quotas_end=quotas_end, unread=unread)
         return attempts
@@ -119,6 +121,14 @@ class Watch:
         for key in several:
             self._verdicts.broken("decisions", f"{when}: {' '.join(key)} has several open decisions")
         self._verdicts.hold("decisions", len(decisions) - len(several))
+
+    def _check_runs(self, before: Before, attempts: list[Attempt], when: str) -> None:
+        runs = ledger.runs_since(self._world.warehouse, before.position)
+        check_counts(runs, attempts, when, self._verdicts)
+        keyed = Counter(each.uid.rpartition(" ")[0] for each in before.records.values() if each.key)
+        guards = {each.name: each.spec.guards for each in self._world.workflows}
+        ours = {each.name: keyed[place_of(each)] for each in self._world.workflows}
+        check_limits(runs, attempts, guards, ours, when, self._verdicts)
 
     def _check_quota(self, calls: Calls, when: str, *, quotas_end: bool, unread: int) -> None:
         """Check that calls end when a quota ends; a refusal whose answer was lost or cut may be asked for again."""

@@ -8,7 +8,7 @@ everything else: another process that opens the folder continues where this one 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ from resources.sandbox.sandbox import Sandbox
 from resources.suiteprojects.connect import open_suiteprojects
 
 VERIFY_DAYS = 2  # within which the values of every record are read again
-MIDNIGHT = timedelta(days=1)
 
 
 class WorkflowsError(ValueError):
