@@ -4,7 +4,7 @@ workflow files  ->  assets; groups.yaml  ->  jobs, schedules, sensors; settings 
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from itertools import chain
 
@@ -65,11 +65,12 @@ def definitions() -> dg.Definitions:
     make_private(settings)
     files = load_user_files(settings.workflows)
     workflows, runnable = files.workflows, runnable_workflows(files.workflows, settings)
-    jobs = _jobs(files, runnable, settings)
+    included = [each for each in workflows if each.name in runnable]
+    jobs = _jobs(files, included, settings)
     names = {job.name for job in jobs}
     return dg.Definitions(
         assets=partitioned(_assets(files, runnable, settings), settings),
-        asset_checks=[source_check(), *reconciled_checks(workflows), *certified_checks(workflows)],
+        asset_checks=[source_check(), *reconciled_checks(included), *certified_checks(included)],
         jobs=jobs,
         schedules=schedules(files.groups, names, settings),
         sensors=_sensors(files, names, settings),
@@ -81,16 +82,16 @@ def definitions() -> dg.Definitions:
 
 
 def _jobs(
-    files: UserFiles, runnable: Collection[str], settings: MillpondSettings
+    files: UserFiles, included: Sequence[Workflow], settings: MillpondSettings
 ) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     return [
         *group_jobs(
             files.groups.groups,
-            [each for each in files.workflows if each.name in runnable],
+            included,
             {name: broken_asset_name(name) for name in files.broken},
             [GROUPS_ASSET] if files.groups.problems else [],
         ),
-        *reconcile_jobs(files.workflows),
+        *reconcile_jobs(included),
         maintenance_job(settings),
         digest_job(files.workflows, settings),
         *plan_jobs(files.workflows, settings),

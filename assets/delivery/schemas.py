@@ -23,6 +23,15 @@ def keys_frame(keys: Iterable[SourceKey]) -> pl.DataFrame:
     return pl.DataFrame(list(keys), schema=dict.fromkeys(KEY, pl.String), orient="row")
 
 
+def is_among(records: Iterable[str], workflow: str = "") -> pl.Expr:
+    """Return whether a row is one of these records: NetSuite ids, `source:id`, or `workflow:source:id`.
+
+    Records of several kinds may have one id, and a run may send one record to several targets.
+    """
+    named = (pl.concat_str(columns, separator=":") for columns in (KEY[1:], KEY, [pl.lit(workflow), *KEY]))
+    return pl.any_horizontal(each.is_in(list(records)) for each in named)
+
+
 UNCERTAIN = "uncertain"  # parent_target_id of a link whose record may have moved in a send without a response
 MANUAL = "manual"  # matched_by of records that a person linked
 LOST_CREATE = "lost_create"  # matched_by of records that a create without a response may have made

@@ -32,11 +32,6 @@ class Action(StrEnum):
     DEFERRED = "deferred"
     FAILED = "failed"
 
-    @property
-    def writes(self) -> bool:
-        """True if the action sends something."""
-        return self in WRITING
-
 
 WRITING = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.DEACTIVATE, Action.REACTIVATE})
 # decisions that wait for a person, as stored

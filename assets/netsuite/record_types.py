@@ -28,6 +28,7 @@ class RecordType:
         parent: Column with the id of the record that a row belongs to; rows are read again when that record changes.
         links: Columns with the id of another record, and the record types that it may be of; rows are read again when
             that record is deleted.
+        joined: Columns with the key of a row of another table, by which staging joins it.
         optional: The account may lack the table; the raw table then stays empty.
         has_stages: Rows are split over the raw tables of leads, prospects and customers.
         rest_name: Name in the metadata catalog, for record types with custom fields.
@@ -41,6 +42,7 @@ class RecordType:
     parent: str = ""
     parent_type: str = "customers"
     links: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    joined: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     optional: bool = False
     has_stages: bool = False
     rest_name: str = ""
@@ -72,6 +74,7 @@ _ALL = (
         # custjob: possible type of a deleted customer or project, netsuite.md §5.5
         deleted_types=frozenset({"customer", "lead", "prospect", "custjob"}),
         links=MappingProxyType({"parent": ("customers",)}),
+        joined=MappingProxyType({"currency": "currencies", "entitystatus": "entity_statuses"}),
         has_stages=True,
         rest_name="customer",
     ),
@@ -82,6 +85,7 @@ _ALL = (
         modified="j.lastmodifieddate",
         deleted_types=frozenset({"job", "project", "custjob"}),
         links=MappingProxyType({"customer": ("customers",), "parent": ("customers", "projects")}),
+        joined=MappingProxyType({"currency": "currencies"}),
         rest_name="job",
     ),
     RecordType(

@@ -50,8 +50,6 @@ class OptionWriter:
     client: PrecoroClient
     field_id: Callable[[], int]
     state: OptionState
-    max_level: int
-    level_limits: Mapping[int, int]
     legal_entity_ids: Sequence[str]
 
     def write(self, write: Write) -> WriteResult:
@@ -84,13 +82,12 @@ class OptionWriter:
         """Return the rejection of an option that violates a known limit; it costs no call."""
         level = self.state.level_of(write)
         name = values.get("name", "")
-        limit = min(self.level_limits.get(level, NAME_LIMIT), NAME_LIMIT)
         if not name:
             code, reason = "name_missing", "the option has no name"
-        elif len(name) > limit:
-            code, reason = "name_too_long", f"the name has {len(name)} characters; level {level} allows {limit}"
-        elif level > self.max_level:
-            code, reason = "too_deep", f"the option is on level {level}; {self.max_level} are allowed"
+        elif len(name) > NAME_LIMIT:
+            code, reason = "name_too_long", f"the name has {len(name)} characters; {NAME_LIMIT} are allowed"
+        elif level > MAX_LEVEL:
+            code, reason = "too_deep", f"the option is on level {level}; {MAX_LEVEL} are allowed"
         else:
             return None
         return Outcome(Verdict.REJECTED, write.target_id, code, reason)

@@ -26,7 +26,7 @@ from assets.delivery.target import (
 from assets.precoro.canonical import FIELDS, frame
 from assets.precoro.estimate import seconds_for
 from assets.precoro.option_state import OptionState
-from assets.precoro.option_writer import GONE, MAX_LEVEL, OptionWriter, WriteResult
+from assets.precoro.option_writer import GONE, OptionWriter, WriteResult
 from resources.account import Account
 from resources.errors import BusyError, RateLimitedError, RecordRejectedError, RequestRejectedError, TransientError
 from resources.http_failures import BUSY, ONE_RECORD, USUAL
@@ -63,8 +63,6 @@ class OptionTarget:
         client: PrecoroClient,
         field: int | str,
         *,
-        max_level: int = MAX_LEVEL,
-        level_limits: Mapping[int, int] | None = None,
         legal_entity_ids: Sequence[str] = (),
     ) -> None:
         """Set the field; the first read or send looks it up.
@@ -72,17 +70,13 @@ class OptionTarget:
         Args:
             client: Precoro, one company.
             field: The field's id, or its exact name.
-            max_level: Deepest level that is sent; deeper options are rejected without a call.
-            level_limits: Longest name by level, in characters, where it is shorter than the field's own limit.
             legal_entity_ids: Precoro legal entities to which each new option is restricted, with one more call each.
         """
         self._client = client
         self._field_name = str(field)
         self.creates_in_two_calls = bool(legal_entity_ids)
         self._state = OptionState()
-        self._writer = OptionWriter(
-            client, lambda: self.field.field_id, self._state, max_level, level_limits or {}, tuple(legal_entity_ids)
-        )
+        self._writer = OptionWriter(client, lambda: self.field.field_id, self._state, tuple(legal_entity_ids))
         self._selected_only = False  # a run of a few records does not repeat a listing that may be cached
 
     @property

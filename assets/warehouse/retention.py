@@ -20,6 +20,7 @@ import duckdb
 from resources.warehouse.column_classes import CLASSES, ColumnClass, class_of
 from resources.warehouse.masking import visible_columns, visible_fields
 from resources.warehouse.tables import columns_of, has_table, quoted, tables_of
+from resources.warehouse.version_queries import EMPTIED
 
 # the first place in the ledger's sequence whose row is not old: what came after it is not old either, whatever its time
 _FIRST = """(
@@ -156,8 +157,10 @@ def _empty_versions(con: duckdb.DuckDBPyConnection, table: str, where: str, cut:
     sets = _personal_sets(con, table)
     if not sets:
         return 0
+    con.execute(f"alter table {quoted(table)} add column if not exists {EMPTIED} boolean")
+    sets |= {EMPTIED: "true"}
     values = ", ".join(f"{quoted(name)} = {new}" for name, new in sets.items())
-    differs = " or ".join(f"{quoted(name)} is distinct from {new}" for name, new in sets.items())
+    differs = " or ".join(f"{quoted(name)} is distinct from {new}" for name, new in sets.items() if name != EMPTIED)
     rows = con.execute(f"update {quoted(table)} set {values} where {where} and ({differs})", {"cut": cut}).fetchall()
     return int(rows[0][0])
 
@@ -167,7 +170,7 @@ def _personal_sets(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]
     columns = columns_of(con, table)
     if table.startswith(("hist_mart__", "hist_target__")):
         shown = visible_columns(con, table, visible_fields(con))
-        hidden = [name for name in columns if not shown[name]]
+        hidden = [name for name in columns if not shown[name] and name != EMPTIED]
         hashes = [name for name in ("version_hash", "source_hash", "payload_hash") if name in columns]
         return dict.fromkeys((*hidden, *hashes), "null") if hidden else {}
     person = "is_person is distinct from false" if "is_person" in columns else str("first_name" in columns).lower()

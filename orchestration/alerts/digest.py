@@ -149,7 +149,10 @@ def send(
         return ["no receiver for the digest; set MILLPOND_ALERT_MAIL_HOST, or MILLPOND_ALERT_SLACK_URL"]
     for number, digest in enumerate(found, 1):
         notice = notice_of(digest, moment, link=link, account=account)
-        receiver = replace(mail, to=(digest.steward,)) if isinstance(mail, Mail) else other
+        if isinstance(mail, Mail):
+            receiver: Receiver | None = replace(mail, to=(digest.steward,))
+        else:  # a channel has many readers
+            receiver, notice = other, replace(notice, title=f"{notice.title} (for {digest.steward})"[:MAX_TITLE])
         try:
             if receiver:
                 receiver.send(notice)

@@ -47,12 +47,7 @@ def group_jobs(
     """
     known = {each.name: each for each in workflows}
     nightly_checks = dg.AssetSelection.checks(
-        *(
-            dg.AssetCheckKey(dg.AssetKey(each.sync), name)
-            for each in workflows
-            for name in (RECONCILED, CERTIFIED)
-            if each.spec.active
-        )
+        *(dg.AssetCheckKey(dg.AssetKey(each.sync), name) for each in workflows for name in (RECONCILED, CERTIFIED))
     )
     jobs: list[UnresolvedAssetJobDefinition] = []
     for name, group in groups.items():

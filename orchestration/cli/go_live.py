@@ -12,6 +12,7 @@ import polars as pl
 
 from assets.delivery.errors import SyncError
 from assets.delivery.imports.manual_links import read_matches
+from assets.delivery.ledger.events import Happened, since
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import A_PART
 from assets.delivery.ledger.shadows import confirm_off, last_shadow
@@ -30,7 +31,7 @@ from orchestration.cli.output import print_problems, print_wrapped
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
 from orchestration.dagster_instance import open_instance
-from orchestration.workflow_files import load_user_files
+from orchestration.workflow_files import load_user_files, runnable_workflows
 from resources.atomic_file import write_atomically
 from resources.diagnostics import Finding
 from resources.warehouse.warehouse import WarehouseError
@@ -92,12 +93,14 @@ def _unknown(unknown: Sequence[str], known: Sequence[str]) -> str:
 def _print_checks(groups: Sequence[str], confirmed_by: str = "") -> bool:
     """Print each check; return whether all passed."""
     is_ready = True
-    files = load_user_files(MillpondSettings().workflows)
-    with open_connections() as connections:
+    settings = MillpondSettings()
+    files = load_user_files(settings.workflows)
+    with open_connections(settings) as connections:
         chosen = {name for group in groups for name in files.groups.groups[group].workflows} or set(
             connections.workflows
         )
-        workflows = [each for each in connections.workflows.values() if each.spec.active and each.name in chosen]
+        runnable = runnable_workflows([*connections.workflows.values()], settings)
+        workflows = [each for each in connections.workflows.values() if each.name in runnable & chosen]
         if confirmed_by:
             _confirm_off(connections, workflows, confirmed_by)
         for each in CHECKS:
@@ -158,8 +161,12 @@ def _matched(connections: Connections, workflows: Sequence[Workflow]) -> Iterato
     """Yield for each workflow whether records that exist in the target are linked, and not created once more."""
     for each in workflows:
         warehouse = connections.warehouse
-        if not all(warehouse.has(name) for name in (each.plan, each.mart, each.target_state)):
+        if not all(warehouse.has(name) for name in ("sync_plans", each.plan, each.mart, each.target_state)):
             yield Finding(each.name, "matched", "never planned", f"`millpond plan {each.name}`")
+            continue
+        if not any(warehouse.read(_PLANNED, [each.spec.version, each.name, PlanKind.SYNC]).to_series()):
+            found = "not planned since the workflow file changed, or got another account"
+            yield Finding(each.name, "matched", found, f"`millpond plan {each.name}`")
             continue
         with warehouse.writer(transaction=False) as con:
             pairs = read_matches(con, each)
@@ -175,31 +182,41 @@ def _matched(connections: Connections, workflows: Sequence[Workflow]) -> Iterato
 
 
 def _reviewed(connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
-    """Yield for each workflow whether a person approved a plan of it that was sent."""
+    """Yield for each workflow whether a person approved a plan of it, as it is now, that was sent."""
     for each in workflows:
-        rows: list[tuple[str | None, str | None, bool | None]] = []
+        rows: list[tuple[str, str, bool, bool, bool]] = []
         unread = 0
         if connections.warehouse.has("sync_plans"):
-            rows = connections.warehouse.read(_REVIEWED, [each.name, PlanKind.SYNC]).rows()
-        if rows and rows[0][0] and connections.warehouse.has(each.plan):
+            rows = connections.warehouse.read(_REVIEWED, [each.spec.version, each.name, PlanKind.SYNC]).rows()
+        plan_id, person, is_part, is_of_file, is_of_account = rows[0] if rows else ("", "", False, True, True)
+        if plan_id and connections.warehouse.has(each.plan):
             unread = connections.warehouse.read(_UNREAD.format(plan=each.plan), [each.name, PlanKind.SYNC]).item()
-        if unread:
+        found = f"{'a part of ' if is_part else ''}plan {plan_id} was approved by {person}, and sent"
+        fix = f"`millpond plan {each.name}`, then `millpond apply PLAN`, or approve it in the console"
+        if not plan_id:
+            yield Finding(each.name, "first plan", "no plan was approved by a person and sent", fix)
+        elif not is_of_account:
+            found += ", before the workflow got another account or was compared with another connector"
+            yield Finding(each.name, "first plan", found, fix)
+        elif not is_of_file:
+            yield Finding(each.name, "first plan", f"{found}, but the workflow file has changed since", fix)
+        elif unread:
             found = f"{counted(unread, 'records')} had to wait for what has not run, so that no plan shows them yet"
             yield Finding(each.name, "first plan", found, f"`millpond plan {each.name}`, then `millpond apply PLAN`")
-        elif rows and rows[0][0]:
-            plan_id, person, is_part = rows[0]
-            found = f"{'a part of ' if is_part else ''}plan {plan_id} was approved by {person}, and sent"
-            yield Finding(each.name, "first plan", found)
         else:
-            fix = f"`millpond plan {each.name}`, then `millpond apply PLAN`, or approve it in the console"
-            yield Finding(each.name, "first plan", "no plan was approved by a person and sent", fix)
+            yield Finding(each.name, "first plan", found)
 
 
+_PLANNED = f"""
+select workflow_version is not distinct from ? and {since("plan", Happened.REBOUND)}
+from sync_plans as plan where workflow = ? and kind = ? order by position desc limit 1
+"""
 _REVIEWED = f"""
-select max_by(plan_id, position), max_by(decided_by, position),
-    max_by(starts_with(coalesce(note, ''), '{A_PART}'), position)
-from sync_plans
+select plan_id, decided_by, starts_with(coalesce(note, ''), '{A_PART}'), workflow_version is not distinct from ?,
+    {since("plan", Happened.REBOUND, Happened.SHADOW_STARTED)}
+from sync_plans as plan
 where workflow = ? and kind = ? and decided_by is not null and sent_by is not null and state in ('sent', 'partial')
+order by position desc limit 1
 """
 _UNREAD = """
 select count(*) from {plan} where reason_code = 'not_read'

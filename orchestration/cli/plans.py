@@ -29,7 +29,7 @@ def apply(plan: str, *, only: tuple[str, ...] = (), reason: str = "") -> int:
     Args:
         plan: The plan's id, or its first characters. A plan is sent once. Records that changed after it was made are
             left out and listed.
-        only: `action=create`, `record=107` or `field=name`; may be repeated.
+        only: `action=create`, `record=107` (or `record=customers:107`) or `field=name`; may be repeated.
         reason: A note for the ledger.
     """
     run_id = str(uuid.uuid4())
@@ -97,7 +97,7 @@ def undo(
     Args:
         run: The run's id, or its first characters. `millpond apply` sends the plan. Records that were edited afterwards
             are reported as conflicts and left unchanged.
-        record: NetSuite ids to revert; all when omitted.
+        record: NetSuite ids to revert, such as 107, `customers:107` or `WORKFLOW:customers:107`; all when omitted.
         where: SQL condition, such as `action = 'update'`, over action, source, source_id, target_id and mapped fields.
         reason: A note for the ledger.
         limit: Records to print of each plan; all when omitted.
@@ -128,7 +128,7 @@ def undo(
             print_reviews(reviews, limit=limit)
             for _, undone in made:
                 if undone.conflicts:
-                    print_wrapped(f"{counted(undone.conflicts, 'records')} with later changes would be left unchanged")
+                    print_wrapped(f"{counted(undone.conflicts, 'records')} would be left unchanged, see above")
                 print_wrapped(f"`millpond apply {undone.plan_id}` sends it")
         write_files(reviews, html, csv)
     conflicts = any(undone.conflicts for _, undone in made)

@@ -120,7 +120,8 @@ def _prepare_full_refresh(group: str, since: datetime | None) -> list[str]:
     known = {each.name: each for each in files.workflows}
     problems = list(missing_needs(chosen, known))
     if not problems:
-        active = [known[name] for name in chosen.workflows if name in known and known[name].spec.active]
+        runnable = runnable_workflows(files.workflows, settings)
+        active = [known[name] for name in chosen.workflows if name in known and name in runnable]
         reset_watermarks(warehouse_of(settings), active, since)
     return problems
 

@@ -17,6 +17,23 @@ from orchestration.opened_warehouse import warehouse_clock
 from resources.warehouse.warehouse import Warehouse
 
 
+@dg.op(
+    description="Verify the ledger's hash chain.",
+    ins={"pruned": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
+    pool="duckdb",
+)
+def whole_ledger(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
+    """Log each finding of the verification."""
+    if not warehouse.exists():
+        return
+    with dagster_failure(ChainError, ValueError):
+        found = check_ledger(warehouse)
+    for each in found.problems:
+        context.log.error("%s: %s", each.what, each.text)
+    context.add_output_metadata({"findings": found.count, "entries": found.entries, "rows_not_sealed": found.unsealed})
+
+
 def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
     """Return the job, of independent steps: Dagster's disk is cleared even if the warehouse cannot be written.
 
@@ -56,23 +73,6 @@ def maintenance_job(settings: MillpondSettings) -> dg.JobDefinition:
         start = counted_from(warehouse, datetime.now(UTC))
         deleted = delete_files(warehouse, start, timedelta(days=settings.keep_reports_days))
         context.add_output_metadata(deleted)
-
-    @dg.op(
-        description="Verify the ledger's hash chain.",
-        ins={"pruned": dg.In(dg.Nothing)},
-        out=dg.Out(dg.Nothing),
-        pool="duckdb",
-    )
-    def whole_ledger(context: dg.OpExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> None:
-        if not warehouse.exists():
-            return
-        with dagster_failure(ChainError, ValueError):
-            found = check_ledger(warehouse)
-        for each in found.problems:
-            context.log.error("%s: %s", each.what, each.text)
-        context.add_output_metadata(
-            {"findings": found.count, "entries": found.entries, "rows_not_sealed": found.unsealed}
-        )
 
     @dg.job(
         name=MAINTENANCE,

@@ -28,8 +28,8 @@ def certified_key(workflow: Workflow) -> dg.AssetCheckKey:
 
 
 def certified_checks(workflows: Iterable[Workflow]) -> list[dg.AssetChecksDefinition]:
-    """Return a check per active workflow."""
-    return [_check(each) for each in workflows if each.spec.active]
+    """Return a check per workflow that runs include."""
+    return [_check(each) for each in workflows]
 
 
 def _check(workflow: Workflow) -> dg.AssetChecksDefinition:

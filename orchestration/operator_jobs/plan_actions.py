@@ -11,6 +11,7 @@ import polars as pl
 from assets.delivery.errors import SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.events import Event, Happened, record_event
+from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
 from assets.delivery.ledger.runs import name_account
 from assets.delivery.ledger.tables import ensure_ledger
@@ -18,6 +19,7 @@ from assets.delivery.plan.undo import PlannedUndo, condition_of, make_undo, runs
 from assets.delivery.run_context import RunContext
 from assets.delivery.send.apply import SyncResult, run_sync
 from assets.delivery.send.staleness import parse_filters, require_known
+from assets.delivery.spec.switches import Switches
 from orchestration.connections import Connections
 from resources.errors import IntegrationError
 from resources.warehouse.warehouse import Warehouse
@@ -40,6 +42,8 @@ def apply_plan(
     """
     plan = find_plan(connections.warehouse, plan_id)
     workflow = connections.workflow(plan.workflow)
+    if plan.kind != PlanKind.UNDO:  # of a wrong run: first the workflow is switched off, then the run is undone
+        Switches(connections.warehouse.folder).require_active(workflow)
     target, clock = connections.target(workflow)
     require_known(parse_filters(only), workflow.spec.target_fields)  # a mistyped part approves nothing
     with connections.warehouse.writer() as con:

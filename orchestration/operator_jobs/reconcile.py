@@ -36,8 +36,8 @@ def check_key(workflow: Workflow) -> dg.AssetCheckKey:
 
 
 def reconciled_checks(workflows: Iterable[Workflow]) -> list[dg.AssetChecksDefinition]:
-    """Return a check per active workflow."""
-    return [_check(each) for each in workflows if each.spec.active]
+    """Return a check per workflow that runs include."""
+    return [_check(each) for each in workflows]
 
 
 def _check(workflow: Workflow) -> dg.AssetChecksDefinition:
@@ -103,15 +103,14 @@ def _report(found: Reconciliation) -> str:
 
 
 def reconcile_jobs(workflows: Sequence[Workflow]) -> list[UnresolvedAssetJobDefinition]:
-    """Return the job that reads both sides in full and sends nothing; none without active workflows."""
-    active = [each for each in workflows if each.spec.active]
-    if not active:
+    """Return the job that reads both sides in full and sends nothing; none without workflows that runs include."""
+    if not workflows:
         return []
     tables = dg.AssetSelection.groups(*SOURCE_GROUPS)
-    compared = dg.AssetSelection.assets(*(name for each in active for name in (each.mart, each.target_state)))
+    compared = dg.AssetSelection.assets(*(name for each in workflows for name in (each.mart, each.target_state)))
     job = dg.define_asset_job(
         RECONCILE,
-        tables | compared | dg.AssetSelection.checks(*map(check_key, active), *map(certified_key, active)),
+        tables | compared | dg.AssetSelection.checks(*map(check_key, workflows), *map(certified_key, workflows)),
         description="Read NetSuite's ids, a share of its values and every target in full, and compare them record by"
         " record; send nothing.",
         tags={RECONCILE_TAG: "true", **RETRY_ALL_STEPS},

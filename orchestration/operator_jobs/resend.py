@@ -50,9 +50,7 @@ def resend_records(
     """
     if not approver:
         require_approver()
-    state = Switches(connections.warehouse.folder).state(workflow)
-    if not state.active:
-        raise SyncError(f"{workflow.name} is not active: {state.description}; `millpond activate` switches it on")
+    Switches(connections.warehouse.folder).require_active(workflow)
     if connections.warehouse.exists():
         with connections.warehouse.writer(transaction=False) as con:
             require_unshadowed(con, workflow.name, workflow.spec.upstream)
@@ -77,7 +75,7 @@ def read_again(connections: Connections, records: Sequence[Record], run_id: str)
         connections.warehouse,
         connections.clients["netsuite"],
         readable,
-        parent_columns(workflows),
+        parent_columns(workflows, connections.workflows),
         extraction_settings(MillpondSettings(), workflows),
         run_id=run_id,
     )

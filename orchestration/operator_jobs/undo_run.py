@@ -26,7 +26,9 @@ class Undo(dg.Config):
     """The run to undo."""
 
     run: str = Field(description="The run's id or its first characters.")
-    records: list[str] = Field(default=[], description="NetSuite ids of the records to undo; empty: all.")
+    records: list[str] = Field(
+        default=[], description="NetSuite ids of the records to undo, `source:id` or `workflow:source:id`; empty: all."
+    )
     where: str = Field(default="", description="SQL condition, such as `action = 'update'`.")
     reason: str = Field(description="Author and reason of the decision, recorded with the run.")
 

@@ -7,7 +7,7 @@ still updated. Notifications that failed are retried one at a time, so that one 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,18 +19,23 @@ import polars as pl
 from assets.delivery.errors import MappingError, OccupiedError, SyncError
 from assets.delivery.realtime.sync_records import RealtimeResult, sync_records
 from assets.delivery.run_context import RunContext
+from assets.delivery.spec.record_map import RecordMap
+from assets.delivery.spec.sources import STAGING_PREFIX
 from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.delivery.target import Target
 from assets.netsuite.extract.settings import ExtractionSettings
+from assets.netsuite.record_types import RECORD_TYPES
 from assets.target_registry import TARGETS
 from assets.warehouse.refresh import ParentColumn, refresh_records
+from assets.warehouse.staging import LAYER as STAGING
 from orchestration.connections import Connections
 from orchestration.realtime.queue import Notification, NotificationQueue
 from resources.errors import IntegrationError, QuotaExhaustedError
 from resources.failpoints import reach
 from resources.netsuite.client import NetSuiteClient
 from resources.warehouse.warehouse import Warehouse, WarehouseError
+from sql import is_on_demand, statement
 
 # concerns these records or one target, and may be gone at the next attempt
 RETRYABLE = (IntegrationError, SyncError, MappingError, WarehouseError, TimeoutError, ValueError)
@@ -108,7 +113,12 @@ class RealtimeSync:
         workflows = list(chain.from_iterable(listeners.values()))
         try:
             keys = refresh_records(
-                self._warehouse, self.netsuite, saved, parent_columns(workflows), self.extraction, run_id=self.run_id
+                self._warehouse,
+                self.netsuite,
+                saved,
+                parent_columns(workflows, self.connections.workflows),
+                self.extraction,
+                run_id=self.run_id,
             )
         except RETRYABLE as error:
             for name in batch:
@@ -167,11 +177,33 @@ def by_connection(workflows: Sequence[Workflow]) -> dict[str, list[Workflow]]:
     return found
 
 
-def parent_columns(workflows: Sequence[Workflow]) -> set[ParentColumn]:
-    """Return the columns by which the workflows find parent records."""
-    return {
+def parent_columns(workflows: Sequence[Workflow], known: Mapping[str, Workflow]) -> set[ParentColumn]:
+    """Return the columns by which the workflows find parent records, and rows that they look up by NetSuite id.
+
+    Args:
+        workflows: The workflows.
+        known: These and all others, by name: rows refer to the records of any.
+    """
+    records = [record for workflow in workflows for record in workflow.spec.records]
+    parents = {
         ParentColumn(record.source, parent, column)
-        for workflow in workflows
-        for record in workflow.spec.records
+        for record in records
         for parent, column in (record.parent or {}).items()
     }
+    return parents.union(*(_looked_up(record, known) for record in records))
+
+
+def _looked_up(record: RecordMap, known: Mapping[str, Workflow]) -> Iterator[ParentColumn]:
+    """Return the columns with the NetSuite id of a row that the record map looks up, and of those looked up in it."""
+    for row in record.rows:
+        source, column = record.source, row.from_
+        if column and row.reference and row.reference in known:
+            for referred in known[row.reference].spec.records:
+                yield ParentColumn(source, referred.source, column, is_looked_up=True)
+        for lookup in row.lookup.chain if row.lookup else ():
+            looked_up = lookup.table.removeprefix(STAGING_PREFIX)
+            is_read = looked_up in RECORD_TYPES or is_on_demand(looked_up)
+            if column is None or not is_read or statement(STAGING, lookup.table).key != (lookup.by,):
+                break
+            yield ParentColumn(source, looked_up, column, is_looked_up=True)
+            source, column = looked_up, lookup.return_

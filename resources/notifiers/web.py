@@ -26,6 +26,7 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SIGNATURE = "X-Millpond-Signature"
 SLACK_HOST = "hooks.slack.com"
 MAX_SLACK_TEXT = 3_000  # characters that Slack shows of one text
+MAX_REST = 40  # characters of the line that counts the others
 
 
 def checked_url(url: str, setting: str, host: str = "") -> str:
@@ -78,7 +79,18 @@ class Slack:
     def send(self, notice: Notice) -> None:
         """Post title and text; Slack's control characters are escaped, so no text becomes a mention or hides a link."""
         text = f"*{_escaped(visible(' '.join(notice.title.split())))}*\n{_escaped(notice.text)}"
-        _post(self.name, self._url, json.dumps({"text": text[:MAX_SLACK_TEXT]}, ensure_ascii=False).encode(), {})
+        shown = _whole_lines(text, _escaped(notice.link))
+        _post(self.name, self._url, json.dumps({"text": shown}, ensure_ascii=False).encode(), {})
+
+
+def _whole_lines(text: str, link: str) -> str:
+    """Return as much as Slack shows, in whole lines: half an address would lead to another record."""
+    if len(text) <= MAX_SLACK_TEXT:
+        return text
+    kept = text[: MAX_SLACK_TEXT - len(link) - MAX_REST].rpartition("\n")[0]
+    left = len(text.splitlines()) - len(kept.splitlines()) - bool(link)
+    rest = f"… and {left:,} more lines"
+    return "\n".join(filter(None, (kept, rest, link)))
 
 
 def _escaped(text: str) -> str:

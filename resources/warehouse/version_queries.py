@@ -23,9 +23,10 @@ TYPES = {
     "fields": "map(varchar, varchar)",
 }
 _PERIOD = ("valid_from", "valid_to", "is_current")
+EMPTIED = "is_emptied"  # of a version whose personal values retention has removed; the column comes with the first one
 _OWN = (
     *_PERIOD, "from_position", "to_position", "version_hash", "version_run", "version_cause", "version_attempt",
-    "version_sent", "is_after_restore", "unseen_at", "unseen_position",
+    "version_sent", "is_after_restore", "unseen_at", "unseen_position", EMPTIED,
 )  # fmt: skip
 # columns of mart and target state that are no fields of the target, by the name under which they are among the fields
 _MART_FIELDS = {
@@ -82,11 +83,11 @@ def _queries(con: duckdb.DuckDBPyConnection, names: Iterable[str], *, of_record:
 def _netsuite(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> str:
     columns, source = list(columns_of(con, name)), name.removeprefix(NETSUITE)
     key = statement("history", name).key[0]
-    fields = {each: each for each in columns if each not in {key, "modified_at", *_PERIOD}}
+    fields = {each: each for each in columns if each not in {key, "modified_at", EMPTIED, *_PERIOD}}
     saved = "cast(modified_at as varchar)" if "modified_at" in columns else "cast(null as varchar)"
     values = {
         "side": "'netsuite'", "source": literal(source), "source_id": f"cast({quoted(key)} as varchar)",
-        "fields": _map(fields), "saved_at": saved, **{each: each for each in _PERIOD},
+        "fields": _map(con, name, fields), "saved_at": saved, **{each: each for each in _PERIOD},
     }  # fmt: skip
     return _query(name, values, f"cast({quoted(key)} as varchar) = $source_id" if of_record else "")
 
@@ -95,7 +96,7 @@ def _mart(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> str:
     fields = _fields(con, name, _MART_FIELDS, _MART_OTHERS)
     values = {
         "side": "'desired'", "workflow": literal(name.removeprefix(MART)), "source": "source", "source_id": "source_id",
-        "fields": _map(fields), "cause": "version_cause", "run_id": "version_run",
+        "fields": _map(con, name, fields), "cause": "version_cause", "run_id": "version_run",
         **{each: each for each in (*_PERIOD, "from_position", "to_position")},
     }  # fmt: skip
     return _query(name, values, "source = $source and source_id = $source_id" if of_record else "")
@@ -106,7 +107,7 @@ def _target(con: duckdb.DuckDBPyConnection, name: str, *, of_record: bool) -> st
     own = (*_PERIOD, "from_position", "to_position", "is_after_restore", "unseen_position")
     values = {
         "side": "'target'", "workflow": literal(name.removeprefix(TARGET)), "target_id": "target_id",
-        "fields": _map(fields), "saved_at": "cast(updated_at as varchar)", "attempt_id": "version_attempt",
+        "fields": _map(con, name, fields), "saved_at": "cast(updated_at as varchar)", "attempt_id": "version_attempt",
         "sent": "version_sent", "run_id": "version_run", **{each: each for each in own},
     }  # fmt: skip
     return _query(name, values, "target_id in (select unnest($target_ids::varchar[]))" if of_record else "")
@@ -119,10 +120,15 @@ def _fields(
     return {each: renamed.get(each, each) for each in columns_of(con, name) if each not in {*_OWN, *others}}
 
 
-def _map(fields: Mapping[str, str]) -> str:
+def _map(con: duckdb.DuckDBPyConnection, table: str, fields: Mapping[str, str]) -> str:
+    """Return SQL for the values by field; of an emptied version, what is blank is not known and is left out."""
     names = ", ".join(literal(name) for name in fields.values())
     values = ", ".join(f"cast({quoted(column)} as varchar)" for column in fields)
-    return f"map([{names}]::varchar[], [{values}]::varchar[])"
+    every = f"map([{names}]::varchar[], [{values}]::varchar[])"
+    if EMPTIED not in columns_of(con, table):
+        return every
+    known = f"map_from_entries(list_filter(map_entries({every}), lambda each: each.value is not null))"
+    return f"case when {EMPTIED} then {known} else {every} end"
 
 
 def _query(name: str, values: Mapping[str, str], condition: str) -> str:

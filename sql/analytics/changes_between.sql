@@ -48,7 +48,7 @@ changed as (
 
 compared as (
     select *, fields[column_name] as value,
-        not continues or (
+        not continues or not list_contains(map_keys(fields_before), column_name) or (
             side = 'target' and not starts_with(column_name, '(')
             and not coalesce(list_contains(from_json(read_before, '["VARCHAR"]'), column_name), true)
         ) as is_new

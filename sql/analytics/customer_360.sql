@@ -12,7 +12,13 @@ with
 
 customers as (select * from stg_netsuite__customers where not is_deleted),
 
-names as (select customer_id, coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) as name from customers),
+-- an individual has its own name, also if company_name holds an employer
+names as (
+    select customer_id,
+        case when is_person then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)
+            else coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) end as name
+    from customers
+),
 
 projects as (
     select customer_id, count(*) as projects, count(*) filter (not is_inactive) as active_projects

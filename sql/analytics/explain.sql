@@ -23,7 +23,7 @@ keys as (
 
 seen as (
     select modified_at, 'customers' as source, customer_id as source_id, entity_number,
-        coalesce(company_name, alt_name) as name
+        case when is_person then coalesce(alt_name, company_name) else coalesce(company_name, alt_name) end as name
     from stg_netsuite__customers
     union all
     select modified_at, 'projects', project_id, entity_number, project_name

@@ -138,7 +138,7 @@ named as (
 compared as (
     select *, case when field = '(record)' then '(present)' else fields[field] end as after,
         case when continues then fields_before[field] end as before,
-        not continues or (
+        not continues or not list_contains(map_keys(fields_before), field) or (
             side = 'target' and not starts_with(field, '(')
             and not coalesce(list_contains(from_json(read_before, '["VARCHAR"]'), field), true)
         ) as is_new,

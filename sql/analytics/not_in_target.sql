@@ -11,7 +11,8 @@ with
 
 records as (
     select 'customers' as source, customer_id as source_id, entity_number,
-        coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) as name, is_deleted
+        case when is_person then coalesce(nullif(concat_ws(' ', first_name, last_name), ''), alt_name, company_name)
+            else coalesce(company_name, alt_name, concat_ws(' ', first_name, last_name)) end as name, is_deleted
     from stg_netsuite__customers
     union all
     select 'projects', project_id, entity_number, project_name, is_deleted

@@ -53,7 +53,8 @@ select
     projects.start_date,  -- first day
     projects.end_date,  -- last day
     projects.customer_id,  -- NetSuite internal id of the customer
-    coalesce(customers.company_name, customers.alt_name, concat_ws(' ', customers.first_name, customers.last_name)) as customer_name,  -- name of the customer
+    case when customers.is_person then coalesce(nullif(concat_ws(' ', customers.first_name, customers.last_name), ''), customers.alt_name, customers.company_name)
+        else coalesce(customers.company_name, customers.alt_name, concat_ws(' ', customers.first_name, customers.last_name)) end as customer_name,  -- name of the customer
     customers.stage as customer_stage,  -- lead, prospect or customer
     customers.is_inactive as customer_is_inactive,  -- whether the customer is inactive in NetSuite
     projects.parent_project_id,  -- parent of a sub-project

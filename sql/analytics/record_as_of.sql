@@ -126,7 +126,7 @@ select named.source, named.source_id, named.target_id, named.field,
     -- a field that was not mapped then was not read
     target.target_id is not null and (
         starts_with(named.field, '(')
-        or coalesce(list_contains(from_json(last_reading.read_fields, '["VARCHAR"]'), named.field), true)
+        or list_contains(map_keys(target.fields), named.field) and coalesce(list_contains(from_json(last_reading.read_fields, '["VARCHAR"]'), named.field), true)
     ) as is_read,
     coalesce(target.is_unseen, false) as is_unseen,
     netsuite.valid_from as netsuite_since, desired.valid_from as desired_since, target.valid_from as target_since,

@@ -13,7 +13,9 @@ with
 live as (
     select customer_id, entity_number, parent_customer_id,
         regexp_replace(
-            regexp_replace(lower(strip_accents(coalesce(company_name, alt_name))), '[^a-z0-9 ]', '', 'g'),
+            regexp_replace(lower(strip_accents(
+                case when is_person then coalesce(alt_name, company_name) else coalesce(company_name, alt_name) end
+            )), '[^a-z0-9 ]', '', 'g'),
             '\s+(ab|ag|as|asa|bv|co|company|corp|corporation|gmbh|inc|incorporated|kg|limited|llc|llp|ltd|nv|oy|plc|sa|sarl|se|spa|srl)$',
             ''
         ) as plain_name,

@@ -30,6 +30,7 @@ def examples_of(page: Path) -> list[str]:
     return [each.strip() for block in blocks for each in block.split(";\n") if each.strip()]
 
 
+EMPLOYER = "Employer of an individual"
 EXAMPLES = [*examples_of(PAGE), *examples_of(GUIDE)]
 ANSWERED = re.findall(r"```sql\n([^`]*?);\n```\n\n\| (.*) \|\n", GUIDE.read_text(encoding="utf-8"))
 MACROS = {
@@ -49,9 +50,11 @@ def add_problems(home: Home) -> None:
     customer = int(options[0][1])
     netsuite.insert("job", [{"entityid": "LONG", "companyname": "y" * 300, "customer": customer, "parent": customer}])
     for _, key, _ in options[1:3]:
-        netsuite.update("customer", int(key), companyname="Duplicate AB")
+        netsuite.update("customer", int(key), companyname="Duplicate AB", isperson=False)
     home.sandbox.suiteprojects.modify("Customer", int(customers[-1][2]), company="Edited")
     netsuite.update("customer", int(options[3][1]), isinactive=True)
+    person = {"isperson": True, "firstname": "Ann", "lastname": "Berg", "companyname": EMPLOYER}
+    netsuite.update("customer", int(options[4][1]), **person)
 
 
 def compare_beside_a_connector(home: Home) -> None:
@@ -157,6 +160,20 @@ def test_why_follows_one_value_from_netsuite_to_the_target(analyst: duckdb.DuckD
         assert [value for step, value in steps if step in {"NetSuite", "mapped", "target"}] == [city] * 3
         assert ("rule", "from: city") in steps
         assert "answered" in {step for step, _ in steps}
+
+
+def test_an_individual_has_its_own_name_in_every_view(analyst: duckdb.DuckDBPyConnection) -> None:
+    """NetSuite's company name of an individual is the employer's."""
+    ((key, name),) = analyst.execute(
+        "select customer_id, name from customer_360 semi join"
+        f" (from stg_netsuite__customers where company_name = '{EMPLOYER}') using (customer_id)"
+    ).fetchall()
+    assert name == "Ann Berg"
+    seen = analyst.execute("from explain(?) where step = 'seen'", [key])
+    assert EMPLOYER not in str(seen.fetchall())
+    for each in names("analytics"):
+        text = statement("analytics", each).text
+        assert each == "data_quality" or "company_name" not in text or "is_person then" in text, each
 
 
 def test_customer_360_has_the_counts_of_the_staging_tables(analyst: duckdb.DuckDBPyConnection) -> None:

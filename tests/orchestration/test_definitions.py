@@ -23,6 +23,7 @@ from assets.warehouse.catalog.catalog import page, read_catalog
 from assets.warehouse.catalog.diagram import mermaid
 from assets.warehouse.snapshot import SNAPSHOT
 from assets.warehouse.source_tables import CHECK
+from orchestration.automation.groups import RECONCILE
 from orchestration.configuration.settings import ROOT
 from orchestration.definitions import definitions
 from resources.sandbox.simulation.day import simulate_day
@@ -426,6 +427,8 @@ def test_a_workflow_switched_on_while_running_is_runnable(synced: Home) -> None:
     assert result.success
     assert materialized(result) == set(chain)
     assert specs()[f"sync_{CLASSES}"].tags["millpond/active"] == "true"
+    nightly = definitions().resolve_job_def(RECONCILE).asset_layer.asset_graph.asset_check_keys
+    assert {f"sync_{CLASSES}", f"sync_{OPTIONS}"} <= {key.asset_key.to_user_string() for key in nightly}
 
 
 def test_a_workflow_switched_off_while_running_does_nothing_and_fails_nothing(synced: Home) -> None:

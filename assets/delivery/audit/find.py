@@ -8,7 +8,7 @@ import duckdb
 
 from assets.delivery.audit.batch_query import RowQuery, read_rows
 from assets.delivery.spec.sources import STAGING_PREFIX
-from assets.warehouse.record_names import CUSTOM_RECORD, RECORD_NAMES, named_records, plain_text
+from assets.warehouse.record_names import CUSTOM_RECORD, RECORD_NAMES, named_records, names_of, plain_text
 from resources.warehouse.tables import tables_of
 from resources.warehouse.warehouse import Warehouse
 from sql import is_on_demand
@@ -156,17 +156,18 @@ def _by_name(con: duckdb.DuckDBPyConnection, sources: Sequence[str], text: str) 
 
 
 def _search(con: duckdb.DuckDBPyConnection, searches: Sequence[Search]) -> list[Record]:
-    """Return the records of all searches, each record once."""
+    """Return the records of all searches, each record once, with its name as on every page."""
     queries = {}
     for position, (source, condition, values) in enumerate(searches):
-        key, number, names = search_columns(source)
-        columns = f"{key} as source_id, {number} as number, coalesce({', '.join((*names, number))}) as name"
+        key, number, _ = search_columns(source)
+        columns = f"{key} as source_id, {number} as number"
         limited = f"{condition} order by try_cast({key} as bigint) limit {LIMIT}"
         order = "order by try_cast(source_id as bigint)"
         queries[str(position)] = RowQuery(STAGING_PREFIX + source, limited, values, columns, order)
-    records = (
-        Record(searches[int(position)][0], str(row["source_id"]), row["number"], row["name"])
+    found = {
+        (searches[int(position)][0], str(row["source_id"])): row["number"]
         for position, rows in read_rows(con, queries).items()
         for row in rows
-    )
-    return list(dict.fromkeys(records))
+    }
+    called = names_of(con, found)
+    return [Record(*key, number, called.get(key)) for key, number in found.items()]

@@ -82,7 +82,7 @@ class PlanReview:
         counts: Records by action and reason code, the most records first: action, reason_code, reason, records.
         writes: The records that it writes, in the order of ORDER.
         held: HELD_RECORD_COMMENTS: the records that it holds back.
-        conflicts: Records that an undo leaves as they are, because they were edited after the run.
+        conflicts: Records that an undo leaves as they are, such as those that were edited after the run.
         is_hidden: Values are not shown: personal data is hidden, or they cannot be decrypted.
         is_shadowed: The workflow is in shadow mode, so nothing is sent.
         sealed: Why the values cannot be decrypted, so that the plan cannot be sent either; blank if they can.

@@ -80,13 +80,10 @@ def _candidates(workflow: Workflow) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         warehouse = context.resources.warehouse
         frame = make_candidates(warehouse, workflow)
-        counts, importable = (
-            _counts(frame, "source", "level", "can_be_imported", "why_not_code"),
-            frame["can_be_imported"],
-        )
+        counts = _counts(frame, "source", "level", "can_be_imported", "why_not_code")
         with warehouse.writer(transaction=False) as con:
             metadata = _metadata(con, "candidates", workflow, frame, counts)
-        return dg.MaterializeResult(metadata={**metadata, "can_be_imported": int(importable.sum())})
+        return dg.MaterializeResult(metadata={**metadata, "can_be_imported": int(frame["can_be_imported"].sum())})
 
     return workflow_asset(workflow, spec, materialize, connects=False)
 

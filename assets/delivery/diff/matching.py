@@ -52,12 +52,9 @@ def match(records: Records, manual_links: pl.DataFrame, key_field: str, spec: Wo
         matched = _claim(matched, _unmatched(owned, matched), key, pl.col("external_id"), "external_id", dispositions)
         matched = _claim(matched, _unmatched(free, matched), linked, pl.col("target_id"), "link", dispositions)
     matched = _without_moved_keys(matched, chosen)
-    foreign = target_state.filter(~pl.col("external_id").is_in(ours))["target_id"]
-    unowned = _unmatched(owned, matched)["target_id"]  # with the key of another record, which does not have it either
-    unmatched = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & ~pl.col("linked_as_new")
-    taken_over = unmatched & (pl.col("candidates") == 0) & linked.is_in(pl.concat([foreign, unowned]).implode())
-    claims = pl.format("target {}, which was confirmed as this record, has another id now", linked)
-    matched = set_where(matched, taken_over, matched_by=MOVED_KEY, candidates=2, claimants=claims)
+    foreign = target_state.filter(~pl.col("external_id").is_in(ours))
+    unowned = _unmatched(owned, matched)  # with the key of another record, which does not have it either
+    matched = _without_lost_keys(matched, pl.concat([foreign["target_id"], unowned["target_id"]]).implode())
     unclaimed = target_state.filter(
         ~pl.col("external_id").is_in(ours).fill_null(value=False),
         ~pl.col("target_id").is_in(matched["linked_id"].drop_nulls().implode()),
@@ -98,6 +95,19 @@ def _without_moved_keys(matched: pl.DataFrame, chosen: pl.Series) -> pl.DataFram
     claims = pl.format("target {} has this record's id, but was confirmed as NetSuite {}", "target_id", "_owner")
     rows = set_where(rows, moved, matched_by=MOVED_KEY, candidates=2, claimants=claims)
     return set_where(rows, moved, target_id=None).drop("_owner")
+
+
+def _without_lost_keys(matched: pl.DataFrame, others: pl.Series) -> pl.DataFrame:
+    """Make records without a match ambiguous whose confirmed target record has the id of another record now.
+
+    Args:
+        matched: Records, matched by key and link.
+        others: The ids of the target records with another key, imploded.
+    """
+    unmatched = pl.col("target_id").is_null() & (pl.col("disposition") == DELIVER) & ~pl.col("linked_as_new")
+    taken_over = unmatched & (pl.col("candidates") == 0) & pl.col("linked_id").is_in(others)
+    claims = pl.format("target {}, which was confirmed as this record, has another id now", "linked_id")
+    return set_where(matched, taken_over, matched_by=MOVED_KEY, candidates=2, claimants=claims)
 
 
 def _by_manual_link(

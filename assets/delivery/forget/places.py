@@ -161,7 +161,7 @@ def _of_workflow(con: duckdb.DuckDBPyConnection, subject: Subject, table: str) -
     if table.startswith(_REASONED) and table not in LEDGER_TABLES:
         yield from _reasons(con, subject, table)
     if table.startswith(_OWN_LAYERS) and {"source", "source_id"} <= columns_of(con, table).keys():
-        yield from _texts_of(con, subject, table, _RECORD, record)
+        yield from _texts_of(con, subject, table, record)
         for name in (each for each in _OF_PARENTS if each in columns_of(con, table)):
             found = f"{name} is not null and {contains(name)}"
             yield Place(table, found, {name: literal(TEXT)}, found_by(subject.texts))
@@ -207,9 +207,9 @@ def _ledger(con: duckdb.DuckDBPyConnection, subject: Subject, tables: Sequence[s
 
 
 def _texts_of(
-    con: duckdb.DuckDBPyConnection, subject: Subject, table: str, where: str, values: Mapping[str, Any]
+    con: duckdb.DuckDBPyConnection, subject: Subject, table: str, record: Mapping[str, Any]
 ) -> Iterator[Place]:
     for name, kind in columns_of(con, table).items():
         if kind == "VARCHAR" and not name.endswith("_id") and name not in ("source", "workflow"):
-            condition = f"{where} and {quoted(name)} is not null and {contains(quoted(name))}"
-            yield Place(table, condition, {name: "null"}, {**values, **found_by(subject.texts)})
+            condition = f"{_RECORD} and {quoted(name)} is not null and {contains(quoted(name))}"
+            yield Place(table, condition, {name: "null"}, {**record, **found_by(subject.texts)})

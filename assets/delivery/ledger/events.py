@@ -62,9 +62,15 @@ class Event:
 
 def since_rebind(row: str) -> str:
     """Return SQL for whether a row of the ledger is about the account that its workflow has now; `row` is its alias."""
+    return since(row, Happened.REBOUND)
+
+
+def since(row: str, *events: Happened) -> str:
+    """Return SQL for whether a row of the ledger is later than the last of these events of its workflow."""
+    names = ", ".join(f"'{each}'" for each in events)
     return (
-        f"(coalesce({row}.position, 0) > (select coalesce(max(position), -1) from sync_events as rebound"
-        f" where rebound.event = '{Happened.REBOUND}' and rebound.workflow = {row}.workflow))"
+        f"(coalesce({row}.position, 0) > (select coalesce(max(position), -1) from sync_events as happened"
+        f" where happened.event in ({names}) and happened.workflow = {row}.workflow))"
     )
 
 

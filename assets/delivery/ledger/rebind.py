@@ -42,7 +42,7 @@ def forget_account(
     name = workflow.name
     links = int(con.execute("select count(*) from sync_links where workflow = ?", [name]).fetchall()[0][0])
     for table in ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored",
-                  "sync_shadow_records", "sync_shadow_differences"):  # fmt: skip
+                  "sync_shadow_records", "sync_shadow_differences", "sync_shadow_nights"):  # fmt: skip
         con.execute(f"delete from {table} where workflow = ?", [name])
     con.execute(
         "update sync_decisions set to_run = ?, to_at = ? where workflow = ? and to_run is null", [run_id, moment, name]

@@ -90,7 +90,9 @@ def continue_shadows(con: duckdb.DuckDBPyConnection, shadows: Iterable[Shadow]) 
     """
     for each in shadows:
         if active_shadow(con, each.workflow) is None:
-            begin_shadow(con, each)
+            begun = begin_shadow(con, replace(each, off_by=None, off_at=None))
+            if each.off_by and each.off_at:
+                confirm_off(con, begun, each.off_by, each.off_at)
 
 
 def require_unshadowed(con: duckdb.DuckDBPyConnection, workflow: str, needs: Iterable[str] = ()) -> None:
@@ -146,9 +148,9 @@ def end_shadow(con: duckdb.DuckDBPyConnection, workflow: str, person: str, momen
 
 
 def confirm_off(con: duckdb.DuckDBPyConnection, shadow: Shadow, person: str, moment: datetime) -> None:
-    """Store that a person confirmed that the other connector is switched off."""
+    """Store that a person confirmed that the other connector is switched off; the last one who did counts."""
     con.execute(
-        f"update {TABLE} set off_by = ?, off_at = ? where workflow = ? and number = ? and off_by is null",
+        f"update {TABLE} set off_by = ?, off_at = ? where workflow = ? and number = ?",
         [person, moment, shadow.workflow, shadow.number],
     )
     details = {"period": shadow.number, "beside": shadow.incumbent}

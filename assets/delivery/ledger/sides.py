@@ -86,7 +86,6 @@ TARGET = Side(
     }),
     text="All versions of the target's records: what the target had, and when that was read.",
 )  # fmt: skip
-SIDES = (MART, TARGET)
 
 
 def follow_columns(con: duckdb.DuckDBPyConnection, side: Side, workflow: str) -> None:

@@ -67,23 +67,10 @@ def check(
     Returns:
         The limits that the plan exceeds; empty when it may be sent.
     """
-    by_rule = plan.filter(pl.col("matched_by").ne_missing(MANUAL))  # people checked the others one by one
-    counts = dict(plan.group_by("action").len().iter_rows())
-    limits: list[tuple[str, Limit, int, str]] = [
-        ("deactivate", guards.deactivate, counts.get(Action.DEACTIVATE.value, 0), "be deactivated"),
-        ("reactivate", guards.reactivate, counts.get(Action.REACTIVATE.value, 0), "be reactivated"),
-        ("update", guards.update, counts.get(Action.UPDATE.value, 0), "be updated"),
-        ("create", guards.create, counts.get(Action.CREATE.value, 0), "be created"),
-        ("clear_values", guards.clear_values, _count_changing(plan, _CLEARED), "lose the value of a field"),
-        ("key_change", guards.key_change, _count_changing(by_rule, _replaced(key_field)), "get another key"),
-        ("reparent", guards.reparent, _count_changing(plan, _replaced(PARENT)), "move to another parent"),
+    found = [
+        *_many_records(guards, plan, max(ours, of), key_field),
+        *_emptied_fields(guards.emptied_field, plan, count_values),
     ]
-    total = max(ours, of) + counts.get(Action.ADOPT.value, 0)
-    tripped = [
-        _compare(name, limit, rows, total, f"{counted(rows, 'records')} would {effect}")
-        for name, limit, rows, effect in limits
-    ]
-    found = [*tripped, *_emptied_fields(guards.emptied_field, plan, count_values)]
     if count_emptied:
         found += _emptied_slowly(guards.emptied_slowly, plan, count_values, count_emptied)
     if count_taken:
@@ -106,6 +93,26 @@ def canary_guard(plan: pl.DataFrame, halts: Sequence[tuple[str, bool]]) -> list[
 
 _FIELD, _BEFORE, _AFTER = (pl.element().struct.field(name) for name in ("field", "before", "after"))
 _CLEARED = _BEFORE.is_not_null() & _AFTER.is_null() & (_FIELD != PARENT)
+
+
+def _many_records(guards: Guards, plan: pl.DataFrame, ours: int, key_field: str) -> list[Tripped | None]:
+    """Find the kinds of changes that too many records would get."""
+    by_rule = plan.filter(pl.col("matched_by").ne_missing(MANUAL))  # people checked the others one by one
+    counts = dict(plan.group_by("action").len().iter_rows())
+    limits: list[tuple[str, Limit, int, str]] = [
+        ("deactivate", guards.deactivate, counts.get(Action.DEACTIVATE.value, 0), "be deactivated"),
+        ("reactivate", guards.reactivate, counts.get(Action.REACTIVATE.value, 0), "be reactivated"),
+        ("update", guards.update, counts.get(Action.UPDATE.value, 0), "be updated"),
+        ("create", guards.create, counts.get(Action.CREATE.value, 0), "be created"),
+        ("clear_values", guards.clear_values, _count_changing(plan, _CLEARED), "lose the value of a field"),
+        ("key_change", guards.key_change, _count_changing(by_rule, _replaced(key_field)), "get another key"),
+        ("reparent", guards.reparent, _count_changing(plan, _replaced(PARENT)), "move to another parent"),
+    ]
+    total = ours + counts.get(Action.ADOPT.value, 0)
+    return [
+        _compare(name, limit, rows, total, f"{counted(rows, 'records')} would {effect}")
+        for name, limit, rows, effect in limits
+    ]
 
 
 def _replaced(name: str) -> pl.Expr:

@@ -6,6 +6,7 @@ mart_<workflow>, target_<workflow>, ledger  ->  make_plan()  ->  plan_<workflow>
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+import duckdb
 import polars as pl
 
 from assets.delivery.diff.decide import decide
@@ -108,17 +109,8 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         plan = scope.restrict(exclude_all(plan, exclusions), prefilter)
         unchanged = prefilter.count_unchanged()
         records = plan.height + sum(unchanged.values())
-        tripped = [
-            *check(
-                run.workflow.spec.guards, plan, ours=prefilter.count_ours(), records=records,
-                size_before=last_run_size(con, run.workflow.name) if scope.kind is PlanKind.SYNC else 0,
-                key_field=run.target.key_field, of=prefilter.count_linked(),
-                count_values=partial(prefilter.count_values, plan),
-                count_emptied=partial(count_emptied, con, run.workflow, run.workflow.spec.guards.emptied_slowly.days),
-                count_taken=partial(count_taken_over, con, run.workflow, run.workflow.spec.guards.taken_over.days),
-            ),
-            *canary_guard(plan, canary_halts(con, run.workflow.name, stamp.workflow_version)),
-        ]  # fmt: skip
+        size_before = last_run_size(con, run.workflow.name) if scope.kind is PlanKind.SYNC else 0
+        tripped = _check_guards(con, run, plan, prefilter, records, size_before)
         plan = stamp.on(plan)
         version = data_version(con, comparison.mart)
         estimate = keep_plan(con, run, plan, stamp, scope.kind, tripped=tripped, data_version=version)
@@ -129,6 +121,30 @@ def _make_plan(run: RunContext, mode: Mode, scope: Scope) -> Planned:
         update_run(con, run.run_id, run.workflow.name, values, calls=run.target.calls - calls)
     reach("plan_kept")
     return Planned(stamp.plan_id, plan, records, tripped, estimate)
+
+
+def _check_guards(
+    con: duckdb.DuckDBPyConnection, run: RunContext, plan: pl.DataFrame, prefilter: Prefilter, records: int,
+    size_before: int,
+) -> list[Tripped]:  # fmt: skip
+    """Compare the plan with the workflow's limits and with the findings of its canary."""
+    workflow = run.workflow
+    guards = workflow.spec.guards
+    return [
+        *check(
+            guards,
+            plan,
+            ours=prefilter.count_ours(),
+            records=records,
+            size_before=size_before,
+            key_field=run.target.key_field,
+            of=prefilter.count_linked(),
+            count_values=partial(prefilter.count_values, plan),
+            count_emptied=partial(count_emptied, con, workflow, guards.emptied_slowly.days),
+            count_taken=partial(count_taken_over, con, workflow, guards.taken_over.days),
+        ),
+        *canary_guard(plan, canary_halts(con, workflow.name, workflow.spec.version)),
+    ]
 
 
 def _close_interrupted(run: RunContext) -> None:

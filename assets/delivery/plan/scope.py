@@ -11,6 +11,7 @@ from typing import ClassVar
 import duckdb
 import polars as pl
 
+from assets.delivery.diff.near_duplicates import folded
 from assets.delivery.diff.prefilter import Comparison, Prefilter
 from assets.delivery.ledger.freshness import require_current
 from assets.delivery.ledger.plan_kind import PlanKind
@@ -128,18 +129,20 @@ class SelectedRecords:
         workflow, mart, state = run.workflow, "_selected_mart", "_selected_target_state"
         con.execute(f"create or replace temp table {self.table} (source varchar, source_id varchar)")
         insert_frame(con, self.table, self.keys.select(KEY))
-        key, fields = run.target.key_field, [rule.field for rule in workflow.spec.match_rules]
+        key, fields = run.target.key_field, list(dict.fromkeys(rule.field for rule in run.workflow.spec.match_rules))
+        desired = _Values.of(con, workflow.mart, key, fields)
+        shown = _Values.of(con, workflow.target_state, "external_id", fields)
         selected = f"{quoted(workflow.mart)} semi join {self.table} using (source, source_id)"
-        competing = _shares_value([(name, name) for name in (key, *fields)], selected)
         con.execute(
             f"create or replace temp table {mart} as from {quoted(workflow.mart)} where (source, source_id) in"
             f" (select (source, source_id) from {self.table})"
-            f" or (disposition in ('{DELIVER}', '{RETIRE}') and ({competing}))"
+            f" or (disposition in ('{DELIVER}', '{RETIRE}') and {desired.shared_with(desired, selected)})"
         )
-        candidates = _shares_value([("external_id", key), *((name, name) for name in fields)], mart)
+        competing = f"{quoted(workflow.mart)} semi join {mart} using (source, source_id)"
         linked = "select target_id from {} semi join {} using (source, source_id) where workflow = $1"
         con.execute(
-            f"create or replace temp table {state} as from {quoted(workflow.target_state)} where {candidates} or"
+            f"create or replace temp table {state} as from {quoted(workflow.target_state)} where"
+            f" {shown.shared_with(desired, competing)} or"
             f" target_id in ({linked.format('sync_links', mart)} union all {linked.format('sync_manual_links', mart)})",
             [workflow.name],
         )
@@ -192,8 +195,31 @@ def changed_since(con: duckdb.DuckDBPyConnection, workflow: Workflow, since: dat
     return read_frame(con, _ABOVE.format(mart=quoted(workflow.mart), changed="_changed_since"))
 
 
-def _shares_value(columns: Sequence[tuple[str, str]], table: str) -> str:
-    """Return the condition that one of (column, column of a table) has a value of that table, in any case."""
-    return " or ".join(
-        f"lower({quoted(mine)}) in (select lower({quoted(theirs)}) from {table})" for mine, theirs in columns
-    )
+@dataclass(frozen=True)
+class _Values:
+    """The values of a table by which its rows are matched: their key, and a temporary table of the rules' fields.
+
+    These are folded as for near duplicates, since the lower case of a Greek letter in DuckDB is not that of the rules.
+    """
+
+    key: str
+    folded: str
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, table: str, key: str, fields: Sequence[str]) -> "_Values":
+        """Fold the values of a table."""
+        name = f"_folded_{table}"
+        con.execute(f"create or replace temp table {quoted(name)} (place bigint, field varchar, value varchar)")
+        for field in fields:
+            rows = read_frame(con, f"select rowid as place, {quoted(field)} as value from {quoted(table)}").drop_nulls()
+            value = folded(pl.col("value")).fill_null(pl.col("value"))
+            insert_frame(con, name, rows.select("place", pl.lit(field).alias("field"), value))
+        return cls(key, name)
+
+    def shared_with(self, other: "_Values", rows: str) -> str:
+        """Return the condition that a row has the key of one of some rows of a table, or one of their values."""
+        values = f"from {quoted(other.folded)} where place in (select rowid from {rows})"
+        return (
+            f"({quoted(self.key)} in (select {quoted(other.key)} from {rows}) or rowid in (select place from"
+            f" {quoted(self.folded)} where (field, value) in (select (field, value) {values})))"
+        )

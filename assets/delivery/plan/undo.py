@@ -27,7 +27,7 @@ from assets.delivery.plan.keep import Stamp, keep_plan
 from assets.delivery.plan.undo_below import CONFLICT, keep_above_active
 from assets.delivery.plan.undo_row import CHANGES, Change, Written, undo_row
 from assets.delivery.run_context import RunContext
-from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey
+from assets.delivery.schemas import KEY, PLAN_COLUMNS, SourceKey, is_among
 from assets.delivery.spec.expressions import FAILURES, parse
 from assets.delivery.spec.workflow import Workflow
 from assets.result_texts import did_you_mean
@@ -90,7 +90,7 @@ def make_undo(
     Args:
         run: The run that makes the plan; it reads the target, to see later edits.
         undone_run: The run to undo.
-        records: NetSuite ids of the records to undo; all if empty.
+        records: The records to undo, as in `is_among`; all if empty.
         where: SQL condition over action, source, source_id, target_id and the mapped fields of the mart.
         requested_by: The name of the person who asks for it.
         reason: The person's reason.
@@ -146,6 +146,7 @@ left join sync_links as link
     on link.workflow = intent.workflow and link.source = intent.source and link.source_id = intent.source_id
 where intent.workflow = ? and intent.run_id = ? and intent.state = 'intent' and intent.image is not null
 """
+_SENT = "select distinct source, source_id from sync_attempts where workflow = ? and run_id = ?"
 _ELSEWHERE = (
     "select 1 from sync_attempts as intent where workflow = ? and run_id = ? and state = 'intent'"
     f" and not {since_rebind('intent')} limit 1"
@@ -162,6 +163,12 @@ def _written(
         SyncError: They cannot be undone.
     """
     workflow = run.workflow
+    nothing = NothingToUndoError(
+        f"{workflow.name}: run {undone_run[:8]} has no confirmed writes{_asked(records, where)} to undo"
+    )
+    sent = read_frame(con, _SENT, [workflow.name, undone_run])
+    if records and sent.filter(is_among(records, workflow.name)).is_empty():
+        raise nothing  # whatever the state of this workflow: its records are not meant
     if con.execute(_ELSEWHERE, [workflow.name, undone_run]).fetchall():
         raise SyncError(
             f"{workflow.name}: run {undone_run[:8]} cannot be undone: it wrote to the account that the workflow had"
@@ -173,13 +180,16 @@ def _written(
     mart, key = quoted(workflow.mart), quoted(run.target.key_field)
     written = read_frame(con, _WRITTEN.format(mart=mart, key=key), [workflow.name, undone_run])
     if records:
-        written = written.filter(pl.col("source_id").is_in(list(records)))
+        written = written.filter(is_among(records, workflow.name))
     if where:
         written = _meeting(written, read_frame(con, f"from {mart}"), where, workflow.name)
     if written.is_empty():
-        asked = f" for {', '.join(records)}" if records else f" where {where}" if where else ""
-        raise NothingToUndoError(f"{workflow.name}: run {undone_run[:8]} has no confirmed writes{asked} to undo")
+        raise nothing
     return written
+
+
+def _asked(records: Sequence[str], where: str) -> str:
+    return f" for {', '.join(records)}" if records else f" where {where}" if where else ""
 
 
 def condition_of(where: str) -> pl.Expr:

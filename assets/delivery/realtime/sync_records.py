@@ -6,6 +6,7 @@ The other rows of mart, target state and plan stay as the last full run left the
 workflow file has finished, records wait for it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -132,19 +133,25 @@ def refresh_target_state(run: RunContext, scope: SelectedRecords) -> SelectedRec
         with run.warehouse.writer() as con:
             if records is not None:
                 kept = set() if run.target.lists_deleted else {*unverified}  # what is hidden is not shown as it was
-                gone = [*(query.known.keys() - kept), *records["target_id"]]
-                table = quoted(workflow.target_state)
-                con.execute(f"delete from {table} where list_contains(?, target_id)", [gone])
-                insert_frame(con, workflow.target_state, records)
-                con.execute("create or replace temp table _read as select unnest(?::varchar[]) as target_id", [gone])
-                reading = selected_reading(workflow, run.now, run.run_id, read_position)
-                keep_versions(con, TARGET, reading, keys="_read")
+                _replace_records(con, run, records, query.known.keys() - kept, read_position)
             state = {
                 "state": "read", "started_at": started_at, "read_position": read_position,
                 "workflow_version": workflow.spec.version,
             }  # fmt: skip
             update_run(con, run.run_id, workflow.name, state, calls=run.target.calls - calls_before)
     return replace(scope, unverified=unverified)
+
+
+def _replace_records(
+    con: duckdb.DuckDBPyConnection, run: RunContext, records: pl.DataFrame, known: Collection[str], read_position: int
+) -> None:
+    """Store the records that were read in place of those that were known, and keep their versions."""
+    workflow, replaced = run.workflow, [*known, *records["target_id"]]
+    con.execute(f"delete from {quoted(workflow.target_state)} where list_contains(?, target_id)", [replaced])
+    insert_frame(con, workflow.target_state, records)
+    con.execute("create or replace temp table _read as select unnest(?::varchar[]) as target_id", [replaced])
+    reading = selected_reading(workflow, run.now, run.run_id, read_position)
+    keep_versions(con, TARGET, reading, keys="_read")
 
 
 def _query(con: duckdb.DuckDBPyConnection, run: RunContext, scope: SelectedRecords) -> RecordQuery:

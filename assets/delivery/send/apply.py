@@ -52,7 +52,7 @@ def run_sync(
     Args:
         run: The run.
         plan_id: A plan that an operator applies; without it the newest plan, if no guard holds it back.
-        only: Parts of an applied plan: `action=create`, `record=107`, `field=name`.
+        only: Parts of an applied plan: `action=create`, `record=107` or `record=customers:107`, `field=name`.
         kind: The kind of the newest plan: of all records or real-time.
         progress: Called after each batch.
 

@@ -5,13 +5,30 @@ plan, current mart, current target state  ->  only_parts(), exclude_stale(), wit
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
+from assets.delivery.diff.matching import match
+from assets.delivery.diff.near_duplicates import near_duplicates
+from assets.delivery.diff.records import Records
+from assets.delivery.diff.validate import validate
 from assets.delivery.errors import SyncError
 from assets.delivery.plan.exclude import exclude
-from assets.delivery.schemas import DELIVER, KEY, MANUAL, NOT_SHOWN, PARENT, RETIRE, SourceKey, keys_frame
+from assets.delivery.schemas import (
+    DELIVER,
+    KEY,
+    MANUAL,
+    NOT_SHOWN,
+    PARENT,
+    RETIRE,
+    SourceKey,
+    TargetShape,
+    is_among,
+    keys_frame,
+)
+from assets.delivery.spec.workflow_spec import WorkflowSpec
 from assets.delivery.target import WRITING, Action, Target, parent_of
 from assets.result_texts import did_you_mean
 
@@ -27,6 +44,7 @@ MAY_EXIST = (
 
 DECIDED = ("stale_target", "not sent: a person decided which record it is after the plan was made")
 EXISTS = ("stale_target", "not sent: a later run created it")
+REMATCHED = ("stale_target", "not sent: another record of the target may be it by now; the next plan decides")
 
 Row = Mapping[str, Any]
 
@@ -64,7 +82,7 @@ def only_parts(plan: pl.DataFrame, filters: Mapping[str, Sequence[str]], active_
     if "action" in filters:
         plan = plan.filter(pl.col("action").is_in(filters["action"]))
     if "record" in filters:
-        plan = plan.filter(pl.col("source_id").is_in(filters["record"]))
+        plan = plan.filter(is_among(filters["record"]))
     if "field" in filters:
         rows = (_only_fields(row, filters["field"], active_field) for row in plan.iter_rows(named=True))
         plan = pl.DataFrame([row for row in rows if row], schema=plan.schema)
@@ -165,6 +183,36 @@ def _changed_records(plan: pl.DataFrame, target_state: pl.DataFrame) -> dict[str
     """Return the target records that a plan changes, by target id; the target may have very many others."""
     ids = plan.filter(pl.col("payload").is_not_null()).select("target_id")
     return {row["target_id"]: row for row in target_state.join(ids, on="target_id", how="semi").iter_rows(named=True)}
+
+
+def exclude_rematched(
+    plan: pl.DataFrame, records: Records, manual_links: pl.DataFrame, target: TargetShape, spec: WorkflowSpec
+) -> pl.DataFrame:
+    """Exclude creates and adoptions of records that the rules match otherwise, or nearly match, by now.
+
+    A person may have made or renamed a record while the plan waited: it would be there twice, or the wrong one ours.
+
+    Args:
+        plan: PLAN_COLUMNS.
+        records: All records, as they are now.
+        manual_links: MANUAL_LINK_SCHEMA.
+        target: The target's fields.
+        spec: The workflow.
+    """
+    planned = plan.filter(pl.col("action").is_in([Action.CREATE, Action.ADOPT]))
+    planned = planned.select(*KEY, "action", pl.col("target_id").alias("_planned"))
+    if planned.is_empty() or not spec.match_rules:
+        return plan
+    fields = [name for name in spec.target_fields if name in records.mart.columns]
+    valid = replace(records, mart=validate(records.mart, target, fields, records.target_state))
+    matched = match(valid.for_matching(spec, target), manual_links, target.key_field, spec).join(planned, on=KEY)
+    # one that no rule finds any more is still the one that was reviewed
+    is_other = pl.col("target_id").is_not_null() & pl.col("target_id").ne_missing(pl.col("_planned"))
+    other = matched.filter((pl.col("candidates") > 0) | is_other)
+    creates = planned.filter(action=Action.CREATE).join(manual_links, on=KEY, how="anti")
+    new = records.mart.join(creates, on=KEY, how="semi")
+    near = near_duplicates(new, records.target_state, spec.match_rules)
+    return exclude(plan, pl.concat([other.select(KEY), near.select(KEY)]).unique(), *REMATCHED)
 
 
 def exclude_replaced(plan: pl.DataFrame, replaced: Mapping[tuple[str, str], Collection[str]]) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
+from assets.delivery.diff.records import Records
 from assets.delivery.errors import PlanError, SyncError
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.attempts import confirmed_since, created_since, creates_without_outcome
@@ -42,6 +43,7 @@ from assets.delivery.send.staleness import (
     STALE_TARGET,
     decided_meanwhile,
     exclude_changed,
+    exclude_rematched,
     exclude_replaced,
     exclude_stale,
     exclude_updated_in_real_time,
@@ -186,6 +188,7 @@ def _valid_rows(run: RunContext, taken: TakenPlan) -> TakenPlan:
         lost = keys_frame(creates_without_outcome(con, run.workflow.name))
         made = keys_frame(created_since(con, run.workflow.name, taken.stored.plan_id))
         last = last_confirmed_by(con, run.workflow.name, taken.stored.undone_run or "")
+        manual = read_manual_links(con, run.workflow.name)
         replaced = {
             (record.source, row.field): replaced_since(con, row.reference, taken.stored.plan_id)
             for record in run.workflow.spec.records
@@ -197,6 +200,8 @@ def _valid_rows(run: RunContext, taken: TakenPlan) -> TakenPlan:
     plan = exclude(plan, made.join(creates, on=KEY, how="semi"), *EXISTS)
     unkeyed = frozenset(target_state.filter(pl.col("external_id").is_null())["target_id"])
     plan = exclude_stale(plan, taken.plan, mart, target_state, run.target, unread)
+    records = Records(mart, target_state, taken.links)
+    plan = exclude_rematched(plan, records, manual, run.target_shape, run.workflow.spec)
     plan = exclude_replaced(plan, replaced)
     plan = with_current_values(plan, target_state, run.target.key_field)
     if taken.is_undo:

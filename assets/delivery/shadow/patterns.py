@@ -63,20 +63,9 @@ def _other_column(
     key = quoted(key_column(source))
     con.execute("create or replace temp table _pairs (source_id varchar, wanted varchar, found varchar)")
     insert_frame(con, "_pairs", pairs.select("source_id", "wanted", "found"))
-    columns = [each for each in columns_of(con, table) if each != key_column(source)]
-    if not columns:
-        return None
-    as_text = ", ".join(f"cast(staged.{quoted(each)} as varchar) as {quoted(each)}" for each in columns)
-    found = con.execute(
-        f"select name, count(*) from (unpivot (select pairs.found as _found, {as_text} from (select * from _pairs"
-        f" where wanted is distinct from found and found is not null order by source_id limit {SAMPLE}) as pairs"
-        f" join {quoted(table)} as staged on cast(staged.{key} as varchar) = pairs.source_id)"
-        f" on {', '.join(map(quoted, columns))} into name name value value) where value = _found"
-        " group by name having count(*) >= 2 order by count(*) desc, name limit 10"
-    ).fetchall()
     alike = pairs.height - differing.height
     fitting: dict[str, frozenset[str]] = {}
-    for name, _ in found:
+    for name in _columns_that_may_fit(con, table, source):
         fits = f"nullif(cast(staged.{quoted(name)} as varchar), '') is not distinct from nullif(pairs.found, '')"
         kept, shown, values, ids = con.execute(
             f"select count(*) filter (wanted is not distinct from found and {fits}),"
@@ -98,6 +87,23 @@ def _other_column(
         _cause("other_column", f"the target has the value of NetSuite's column {text} in these records{same}"),
         fitting[names[0]],
     )
+
+
+def _columns_that_may_fit(con: duckdb.DuckDBPyConnection, table: str, source: str) -> list[str]:
+    """Return the columns with the target's value in most records of a sample of those that differ."""
+    key = quoted(key_column(source))
+    columns = [each for each in columns_of(con, table) if each != key_column(source)]
+    if not columns:
+        return []
+    as_text = ", ".join(f"cast(staged.{quoted(each)} as varchar) as {quoted(each)}" for each in columns)
+    found = con.execute(
+        f"select name from (unpivot (select pairs.found as _found, {as_text} from (select * from _pairs"
+        f" where wanted is distinct from found and found is not null order by source_id limit {SAMPLE}) as pairs"
+        f" join {quoted(table)} as staged on cast(staged.{key} as varchar) = pairs.source_id)"
+        f" on {', '.join(map(quoted, columns))} into name name value value) where value = _found"
+        " group by name having count(*) >= 2 order by count(*) desc, name limit 10"
+    ).fetchall()
+    return [name for (name,) in found]
 
 
 def _constant(name: str, pairs: pl.DataFrame, differing: pl.DataFrame) -> Pattern | None:

@@ -19,7 +19,7 @@ from assets.delivery.target import HELD, TOP
 from resources.warehouse.tables import columns_of, literal, quoted
 
 SIDES: Final = "_shadow_sides"
-ALIKE, MISSING, HELD_BACK, LEFT_OUT = "alike", "missing", "held", "left_out"
+MISSING, HELD_BACK, LEFT_OUT = "missing", "held", "left_out"
 NOT_THERE, ONLY_THERE, STILL_ACTIVE = "(not in the target)", "(not selected)", "(still active)"
 WHOLE_RECORD = (NOT_THERE, ONLY_THERE, STILL_ACTIVE)
 # null for a parent that is yet to be created

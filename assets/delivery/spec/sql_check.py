@@ -166,7 +166,7 @@ def _check_node(node: exp.Expr) -> None:
         raise MappingError(f"name the column alone, without `{node.table}.`")
     elif isinstance(node, exp.Column) and node.name.startswith(("^", "*")):
         raise MappingError(f"`{node.name}` would be a pattern of names; name one column")
-    elif isinstance(node, exp.Pad) and not _is_number(node.args.get("expression"), 0, MAX_PADDING):
+    elif isinstance(node, exp.Pad) and not _is_number(node.args.get("expression"), MAX_PADDING):
         raise MappingError(f"pad to a number of characters, at most {MAX_PADDING:,}")
     elif isinstance(node, exp.DataType) and not _has_digits(node):
         raise MappingError(f"a decimal has 1 to {MAX_DIGITS} digits, and at most as many after the point")
@@ -175,9 +175,9 @@ def _check_node(node: exp.Expr) -> None:
         raise MappingError(f"`{name}` is not supported; docs/workflows/sql.md lists the functions")
 
 
-def _is_number(node: object, least: int, most: int) -> bool:
-    is_whole = isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal()
-    return is_whole and least <= int(str(getattr(node, "name", ""))[:9]) <= most
+def _is_number(node: object, most: int) -> bool:
+    """Return whether it is a whole number from 0 to the largest allowed."""
+    return isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal() and int(node.name[:9]) <= most
 
 
 def _has_digits(node: exp.DataType) -> bool:
@@ -185,7 +185,7 @@ def _has_digits(node: exp.DataType) -> bool:
     if node.this not in exp.DataType.NUMERIC_TYPES or not node.expressions:
         return True
     given = [each.this for each in node.expressions if isinstance(each, exp.DataTypeParam)]
-    if len(given) != len(node.expressions) or not all(_is_number(each, 0, MAX_DIGITS) for each in given):
+    if len(given) != len(node.expressions) or not all(_is_number(each, MAX_DIGITS) for each in given):
         return False
     digits = [int(each.name) for each in given]
     return digits[0] >= 1 and digits[-1] <= digits[0]

@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import TypeAdapter
 
+from assets.delivery.errors import SyncError
 from assets.delivery.spec.workflow import Workflow
 from resources.atomic_file import write_atomically
 
@@ -79,6 +80,12 @@ class Switches:
         person = f" by {override.decided_by}" if override.decided_by else ""
         origin = f"since {override.at}{person}{reason}" if override.at else "as set in its file"
         return State(active, realtime, f"{setting} ({origin})")
+
+    def require_active(self, workflow: Workflow) -> None:
+        """Raise SyncError if a workflow is off: nothing of it is sent."""
+        state = self.state(workflow)
+        if not state.active:
+            raise SyncError(f"{workflow.name} is not active: {state.description}; `millpond activate` switches it on")
 
     def next_override(self, name: str, *, active: bool | None = None, realtime: bool | None = None) -> Override:
         """Return what `override` would store, without time and person."""

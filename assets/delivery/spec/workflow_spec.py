@@ -152,7 +152,7 @@ class WorkflowSpec(Strict):
     @classmethod
     def _are_addresses(cls, addresses: list[str]) -> list[str]:
         for each in addresses:
-            if not _ADDRESS.fullmatch(each):
+            if not (_ADDRESS.fullmatch(each) and each.isprintable()):
                 raise ValueError(f"`{each}` is not an e-mail address; use one such as ada@example.com")
         return addresses
 

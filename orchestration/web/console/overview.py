@@ -63,7 +63,6 @@ class Row:
     switch: State | None
     last: Mapping[str, Any] | None = None
     compared_at: datetime | None = None
-    hours: float | None = None
     freshness: str = ""
     certificate: Certificate | None = None
     confirmed: int = 0
@@ -186,7 +185,6 @@ def _row(
         workflow.name, workflow.spec.target, state,
         last=one("last"),
         compared_at=compared,
-        hours=hours,
         freshness="" if not hours or not (state and state.active) else "late" if is_late else "fresh",
         certificate=proof[0],
         confirmed=proof[1],

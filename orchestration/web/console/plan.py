@@ -15,6 +15,7 @@ from assets.delivery.audit.plan_review import ORDER, PlannedWrite, names_behind,
 from assets.delivery.audit.value_names import Names
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.events import Happened, details_of
+from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import OPEN_STATES, PlanState, StoredPlan
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.record_names import NO_NAMES, named_records, names_of
@@ -183,4 +184,6 @@ def _problem(
         return "a newer plan of this workflow replaces it"
     if workflow is None:
         return "its workflow has no usable file"
+    if plan.kind != PlanKind.UNDO and not account.switches.state(workflow).active:
+        return "its workflow is switched off; switch it on first"
     return ""

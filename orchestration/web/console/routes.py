@@ -228,7 +228,7 @@ def _held_records(request: Request) -> Response:
     account, number = account_of(request), page_number(request)
     found, reading = records_of(site_of(request), account, _links(account), key, number)
     if found is None:
-        raise HTTPException(404, "This cause holds nothing back any more.")
+        raise HTTPException(404, "This cause holds nothing back any more, or its workflow has another name.")
     return paged(request, "held_records", reading, found, number, key=key)
 
 

@@ -34,6 +34,7 @@ from assets.delivery.plan.planner import make_plan
 from assets.delivery.realtime.sync_records import sync_records
 from assets.delivery.schemas import KEY
 from assets.precoro.target import OptionTarget
+from assets.warehouse.retention import prune
 from resources import failpoints
 from resources.errors import IntegrationError
 from resources.precoro.connect import open_precoro
@@ -86,6 +87,29 @@ def happened(runner: WorkflowRunner) -> list[tuple[datetime, str]]:
         rows = read_versions(con, ONE, ["flow"], None).changes
     shown = [row for row in rows if row["field"].startswith("(") and row["side"] != "netsuite"]
     return [(row["changed_at"], what_happened(row) or row["field"]) for row in shown]
+
+
+def test_values_that_retention_removed_are_no_changes(suiteprojects: WorkflowRunner) -> None:
+    """That the version before has no value any more makes the one after it neither an edit nor NetSuite's change."""
+    suiteprojects.spec = suite_customers({"field": "addr_email", "from": "email"})
+    first = night(suiteprojects.stage(customer("1", email="a@x.example")), "first")
+    changed = customer("1", email="a@x.example", company_name="Second")
+    second = night(suiteprojects.stage(changed), "second")
+    before = causes(suiteprojects, "company")
+    with suiteprojects.warehouse.writer() as con:
+        prune(con, {"personal": second + timedelta(days=1)})
+
+    assert before[-1] == ("target", "Company 1", "Second", "our write")
+    assert causes(suiteprojects, "company") == [
+        ("desired", None, "Second", "first mapping"), ("target", None, "Second", "our write"),
+    ]  # fmt: skip
+    assert causes(suiteprojects, "addr_email") == [
+        ("desired", None, "a@x.example", "first mapping"), ("target", None, "a@x.example", "first reading"),
+    ]  # fmt: skip
+    with versions(suiteprojects) as con:
+        assert [row for row in values_as_of(con, "flow", ONE, first) if row["field"] == "addr_email"] == []
+        now = {row["field"]: row["target"] for row in values_as_of(con, "flow", ONE, second)}
+    assert now["addr_email"] == "a@x.example"
 
 
 def test_reading_one_record_leaves_nothing_in_the_connection(tmp_path: Path) -> None:

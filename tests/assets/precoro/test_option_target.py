@@ -366,24 +366,22 @@ def test_a_deleted_option_is_a_rejected_record(target: OptionTarget) -> None:
 
 
 def test_known_limits_are_enforced_without_a_call(precoro: PrecoroClient, sandbox: Sandbox) -> None:
-    """F30, F31, F08: 83 characters for customers, 256 for projects, three levels; characters, not bytes."""
-    target = OptionTarget(precoro, 5144, max_level=3, level_limits={1: 83})
-    fits = target.send([write("1", values={"name": "ü" * 83})]).outcomes[0]
-    project = target.send([write("2", parent_id=fits.target_id, values={"name": "p" * 256})]).outcomes[0]
-    phase = target.send([write("3", parent_id=project.target_id)]).outcomes[0]
+    """256 characters, not bytes, and five levels."""
+    target = OptionTarget(precoro, 5144)
+    parent = target.send([write("1", values={"name": "ü" * 256})]).outcomes[0].target_id
+    for source_id in ("2", "3", "4", "5"):
+        parent = target.send([write(source_id, parent_id=parent)]).outcomes[0].target_id
     before = sandbox.precoro.calls_made()
 
     rejected = target.send(
         [
-            write("4", values={"name": "ü" * 84}),
-            write("5", parent_id=fits.target_id, values={"name": "p" * 257}),
-            write("6", parent_id=phase.target_id),
-            write("7", values={"name": None}),
+            write("6", values={"name": "ü" * 257}),
+            write("7", parent_id=parent),
+            write("8", values={"name": None}),
         ]
     )
 
     assert [outcome.code for outcome in rejected.outcomes] == [
-        "name_too_long",
         "name_too_long",
         "too_deep",
         "name_missing",

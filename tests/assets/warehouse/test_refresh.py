@@ -66,3 +66,37 @@ def test_a_parent_that_was_never_read_is_read_with_the_record(tmp_path: Path) ->
         project, contact = (read_frame(con, f"from stg_netsuite__{name}") for name in tables)
     assert project.filter(project_id="102")["parent_project_id"].item() == "101"
     assert contact["through_customer_id"].item() == "2"
+
+
+def test_a_row_that_is_looked_up_is_read_with_the_record_if_it_never_was(tmp_path: Path) -> None:
+    """A currency or a subsidiary that is newer than the last run would be taken as blank; a known one costs no call."""
+    account = Sandbox(tmp_path / "sandbox")
+    account.netsuite.insert("customer", [])
+    warehouse, settings = Warehouse(tmp_path / "warehouse"), ExtractionSettings()
+    columns = {
+        ParentColumn("contacts", "subsidiaries", "subsidiary_id", is_looked_up=True),
+        ParentColumn("contacts", "departments", "custentity_hidden", is_looked_up=True),  # the role may not see it
+    }
+    saved = {("customers", "1"): False, ("contacts", "2"): False}
+    with open_netsuite(sandbox=str(account.folder)) as client:
+        for name in RECORD_TYPES:
+            extract(warehouse, client, name, settings, run_id="a night")
+        with warehouse.writer() as con:
+            for name in ("customers", "contacts", "currencies", "entity_statuses", "subsidiaries"):
+                stage_table(con, statement("staging", f"stg_netsuite__{name}"))
+        account.netsuite.insert("currency", [{"id": 7, "name": "Krona", "symbol": "SEK"}])
+        account.netsuite.insert("entitystatus", [{"key": 19, "name": "Won"}])
+        account.netsuite.insert("subsidiary", [{"id": 4, "name": "Nordic"}])
+        account.netsuite.insert("customer", [{"id": 1, "entityid": "C1", "currency": 7, "entitystatus": 19}])
+        account.netsuite.insert("contact", [{"id": 2, "company": 1, "subsidiary": 4}])
+        calls = []
+        for run_id in ("saved", "saved again"):
+            before = client.calls
+            refresh_records(warehouse, client, saved, columns, settings, run_id=run_id)
+            calls.append(client.calls - before)
+
+    with warehouse.writer() as con:
+        customer, subsidiary = (read_frame(con, f"from stg_netsuite__{name}") for name in ("customers", "subsidiaries"))
+    assert customer.select("currency_code", "status_name").rows() == [("SEK", "Won")]
+    assert subsidiary["name"].to_list() == ["Nordic"]
+    assert calls[1] <= calls[0] - 3

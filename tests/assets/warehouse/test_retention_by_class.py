@@ -8,6 +8,7 @@ import pytest
 
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.warehouse.retention import prune
+from resources.warehouse.version_queries import versions_query
 
 NOW = datetime(2026, 11, 1)  # noqa: DTZ001 - UTC without a zone, as the warehouse has it
 OLD, NEW = NOW - timedelta(days=400), NOW - timedelta(days=1)
@@ -57,6 +58,17 @@ def test_personal_values_of_old_versions_are_emptied_and_the_rest_stays(con: duc
     attempts = con.execute("select attempt_id, reason, image from sync_attempts order by position").fetchall()
     assert attempts == [("a", None, None), ("b", "ada@x.example is taken", "[]")]
     assert prune(con, {"personal": YEAR}) == {}, "once"
+
+
+def test_what_was_emptied_is_not_known_and_not_blank(con: duckdb.DuckDBPyConnection) -> None:
+    """Otherwise the next version would look like one in which someone entered all of it."""
+    prune(con, {"personal": YEAR})
+    found = con.execute(
+        f"select list_sort(map_keys(fields)) from ({versions_query(con)}) where source_id = '1' order by valid_to"
+    ).fetchall()
+
+    whole = ["company_name", "email", "first_name", "is_person", "stage"]
+    assert [row[0] for row in found] == [["is_person", "stage"], whole, whole]
 
 
 def test_business_deletes_versions_and_technical_the_ledgers_rows(con: duckdb.DuckDBPyConnection) -> None:

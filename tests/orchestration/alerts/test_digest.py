@@ -1,5 +1,6 @@
 """Each steward gets the records that cannot be sent, by cause, and no message when there are none."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,6 +133,8 @@ def test_without_mail_one_message_for_each_steward_goes_to_slack(runner: Workflo
         assert send(found(runner), slack, NOW) == []
 
     assert len(posted.got) == 2
+    for steward, each in zip((ADA, BOB), posted.got, strict=True):
+        assert f"cannot be sent (for {steward})*" in json.loads(each[1])["text"]  # a channel has many readers
     (problem,) = send(found(runner), {}, NOW)
     assert "MILLPOND_ALERT_MAIL_HOST" in problem
 
@@ -160,7 +163,9 @@ def test_the_same_digest_of_a_week_is_the_same_message(runner: WorkflowRunner) -
     assert notice_of(ada, NOW).notice_id != notice_of(ada, NOW.replace(day=25)).notice_id
 
 
-@pytest.mark.parametrize("address", ["ada", "ada@example", "ada@example.com, bob@example.com", "@example.com"])
+@pytest.mark.parametrize(
+    "address", ["ada", "ada@example", "ada@example.com, bob@example.com", "@example.com", "a\u202eb@example.com"]
+)
 def test_a_steward_is_an_address(address: str) -> None:
     """The file's error shows what to write."""
     with pytest.raises(ValidationError, match=r"not an e-mail address; use one such as ada@example\.com"):

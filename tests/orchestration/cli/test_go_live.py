@@ -1,13 +1,16 @@
 """`millpond go-live`: each check says what is missing; nothing is switched on before all of them pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from assets.delivery.imports.manual_links import ManualLink, delete_manual_link, save_manual_link
+from assets.delivery.ledger.events import Event, Happened, record_event
 from assets.delivery.ledger.tables import ensure_ledger
+from assets.delivery.spec.switches import Switches
+from assets.delivery.spec.workflow import Workflow
 from orchestration.cli import go_live as command
 from orchestration.configuration.settings import MillpondSettings
 from orchestration.connections import Connections, open_connections
@@ -67,8 +70,8 @@ def test_a_first_plan_says_how_much_of_it_was_approved(
         ensure_ledger(con)
         con.execute(
             "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, ? as state,"
-            " ? as note, 'ada' as decided_by, 'run' as sent_by, 1 as position",
-            [CUSTOMERS, state, note],
+            " ? as note, 'ada' as decided_by, 'run' as sent_by, 1 as position, ? as workflow_version",
+            [CUSTOMERS, state, note, opened.workflow(CUSTOMERS).spec.version],
         )
 
     assert found(command._reviewed, opened) == Finding(CUSTOMERS, "first plan", text)
@@ -88,8 +91,9 @@ def test_a_record_that_may_exist_must_not_be_created_again(opened: Connections) 
             f" null::varchar as target_id, null::varchar as matched_by, 'p' as plan_id from {workflow.mart}"
         )
         con.execute(
-            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 1 as position",
-            [CUSTOMERS],
+            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 1 as position,"
+            " ? as workflow_version",
+            [CUSTOMERS, workflow.spec.version],
         )
     doubtful = found(command._matched, opened)
     with opened.warehouse.writer() as con:
@@ -129,8 +133,8 @@ def test_a_person_has_seen_the_first_plan(
         ensure_ledger(con)
         con.execute(
             "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, ? as state,"
-            " ? as decided_by, ? as sent_by, 1 as position",
-            [CUSTOMERS, state, decided_by, sent_by],
+            " ? as decided_by, ? as sent_by, 1 as position, ? as workflow_version",
+            [CUSTOMERS, state, decided_by, sent_by, opened.workflow(CUSTOMERS).spec.version],
         )
 
     assert found(command._reviewed, opened).passed == passed
@@ -143,8 +147,8 @@ def test_a_first_plan_in_which_records_had_to_wait_shows_a_person_nothing_of_the
         plan = quoted(f"plan_{CUSTOMERS}")
         con.execute(
             "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 'sent' as state,"
-            " 'ada' as decided_by, 'run' as sent_by, 1 as position",
-            [CUSTOMERS],
+            " 'ada' as decided_by, 'run' as sent_by, 1 as position, ? as workflow_version",
+            [CUSTOMERS, opened.workflow(CUSTOMERS).spec.version],
         )
         con.execute(f"create table {plan} as select 'p' as plan_id, 'not_read' as reason_code")
     waited = found(command._reviewed, opened)
@@ -154,6 +158,61 @@ def test_a_first_plan_in_which_records_had_to_wait_shows_a_person_nothing_of_the
     assert not waited.passed
     assert "1 record had to wait" in waited.found
     assert found(command._reviewed, opened).passed
+
+
+@pytest.mark.parametrize(
+    ("event", "version", "text"),
+    [
+        (None, "other", "the workflow file has changed since"),
+        (Happened.REBOUND, None, "before the workflow got another account"),
+        (Happened.SHADOW_STARTED, None, "was compared with another connector"),
+    ],
+)
+def test_a_plan_of_another_file_or_account_is_no_evidence(
+    opened: Connections, event: Happened | None, version: str | None, text: str
+) -> None:
+    """The schedule would send something else than a person approved."""
+    workflow = opened.workflow(CUSTOMERS)
+    with opened.warehouse.writer() as con:
+        ensure_ledger(con)
+        con.execute(
+            "insert into sync_plans by name select 'p' as plan_id, ? as workflow, 'sync' as kind, 'sent' as state,"
+            " 'ada' as decided_by, 'run' as sent_by, 1 as position, ? as workflow_version",
+            [CUSTOMERS, version or workflow.spec.version],
+        )
+        replace_table(con, workflow.mart, mart(desired("1", name="Acme")))
+        replace_table(con, workflow.target_state, target_state())
+        con.execute(
+            f"create table {workflow.plan} as select source, source_id, 'create' as action, 'new' as reason,"
+            " null::varchar as target_id, null::varchar as matched_by, 'p' as plan_id, 'new' as reason_code"
+            f" from {workflow.mart}"
+        )
+        if event:
+            record_event(con, Event(event=event, at=utc_now(WallClock()), workflow=CUSTOMERS, by="ada"))
+
+    reviewed, matched = found(command._reviewed, opened), found(command._matched, opened)
+
+    assert not reviewed.passed
+    assert text in reviewed.found
+    assert matched.passed == (event is Happened.SHADOW_STARTED)  # its plans compare
+
+
+def test_a_workflow_that_a_person_switched_on_is_checked_as_well(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file says `active: false`, and the group's job sends it all the same."""
+    checked: list[str] = []
+
+    def note_names(_connections: Connections, workflows: Sequence[Workflow]) -> Iterator[Finding]:
+        checked.extend(each.name for each in workflows)
+        return iter(())
+
+    monkeypatch.setattr(command, "CHECKS", [note_names])
+    Switches(home.warehouse.folder).override(CUSTOMERS, active=True, reason="", decided_by="ada")
+    with edited_workflows(tmp_path / "w", **{CUSTOMERS: lambda text: text.replace("active: true", "active: false", 1)}):
+        run_command(capsys, "go-live", "customers", "--check")
+
+    assert CUSTOMERS in checked
 
 
 def test_a_schedule_that_was_stopped_in_dagsters_pages_is_named(

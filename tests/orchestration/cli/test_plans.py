@@ -17,6 +17,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from assets.delivery.component.checks import SYNC_CHECKS
+from assets.delivery.spec.switches import Switches
 from orchestration.alerts.run_failures import last_result, record_runs
 from orchestration.alerts.store import AlertStore
 from orchestration.authorization import USER_TAG
@@ -176,6 +177,16 @@ def test_apply_sends_the_plan_and_prints_the_results(stopped: Guarded, capsys: p
     assert re.search(r" \d+ created", capsys.readouterr().out)
     assert not before
     assert stopped.home.warehouse.snapshot.exists()
+
+
+def test_a_workflow_that_is_off_sends_no_plan(stopped: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
+    """Someone stopped it; an approval from an older page is refused, and the plan stays open."""
+    Switches(stopped.home.warehouse.folder).override(CUSTOMERS, active=False, reason="the target is restored")
+
+    assert plans.apply(stopped.plan_id) == 2
+
+    assert "the target is restored" in capsys.readouterr().out
+    assert (stopped.plan(stopped.plan_id)["state"], stopped.delivered()) == ("waiting", 0)
 
 
 def test_a_part_of_a_plan_is_applied(stopped: Guarded) -> None:

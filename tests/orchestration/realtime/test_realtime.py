@@ -14,17 +14,20 @@ import pytest
 
 from assets.delivery.audit.explain import explain_one, read_through
 from assets.delivery.spec.switches import Switches
+from assets.delivery.spec.workflow import Workflow
+from assets.warehouse.refresh import ParentColumn
 from orchestration.automation.groups import REALTIME
 from orchestration.configuration.settings import ROOT, MillpondSettings
 from orchestration.connections import Connections
 from orchestration.realtime.job import LOCK
 from orchestration.realtime.queue import NotificationQueue
-from orchestration.realtime.sync_pending import Outcome, RealtimeSync
+from orchestration.realtime.sync_pending import Outcome, RealtimeSync, parent_columns
 from orchestration.resource_wiring import resources
 from orchestration.workflow_files import load_workflows
 from resources.failpoints import arm
 from resources.sandbox.faults import Fault, FaultKind
 from resources.sandbox.precoro.switches import PrecoroSwitches
+from tests.assets.delivery.builders import one_source, suite_customers
 from tests.orchestration.conftest import Home, at_home
 from tests.orchestration.expected_targets import target_options
 
@@ -361,3 +364,29 @@ def test_a_run_waits_for_the_next_save(live: Live, monkeypatch: pytest.MonkeyPat
 
     assert live.in_targets("The first") == live.in_targets("The second") == (1, 1)
     assert live.queue.pending() == 0
+
+
+def test_rows_that_are_looked_up_by_their_netsuite_id_are_read_with_the_record() -> None:
+    """So are those that these name; a row that is found in another way, or in the target, is not."""
+    chained = {
+        "table": "stg_netsuite__subsidiaries", "by": "subsidiary_id", "return": "currency_id",
+        "then": {"table": "stg_netsuite__currencies", "by": "currency_id", "return": "currency_code"},
+    }  # fmt: skip
+    by_name = {"table": "stg_netsuite__departments", "by": "name", "return": "department_id"}
+    in_target = {"table": "suiteprojects.User", "by": "name", "return": "id"}
+    listed = {"table": "stg_netsuite__customrecord_line", "by": "record_id", "return": "record_name"}
+    rows = [
+        {"field": "currency", "from": "subsidiary_id", "lookup": chained},
+        {"field": "code", "from": "custentity_department", "lookup": by_name},
+        {"field": "userid", "from": "alt_name", "lookup": in_target},
+        {"field": "terms", "from": "custentity_line", "lookup": listed},
+        {"field": "hierarchy:Department", "from": "custentity_department", "reference": "nodes"},
+    ]
+    flow, nodes = Workflow("flow", suite_customers(*rows)), Workflow("nodes", one_source(source="departments"))
+
+    assert parent_columns([flow], {"flow": flow, "nodes": nodes}) == {
+        ParentColumn("customers", "departments", "custentity_department", is_looked_up=True),
+        ParentColumn("customers", "subsidiaries", "subsidiary_id", is_looked_up=True),
+        ParentColumn("subsidiaries", "currencies", "currency_id", is_looked_up=True),
+        ParentColumn("customers", "customrecord_line", "custentity_line", is_looked_up=True),
+    }

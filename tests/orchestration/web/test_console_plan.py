@@ -10,6 +10,7 @@ from assets.delivery.audit.value_names import names_of_values
 from assets.delivery.ledger import plans
 from assets.delivery.ledger.tables import ensure_ledger
 from assets.delivery.schemas import PARENT
+from assets.delivery.spec.switches import Switches
 from assets.delivery.spec.workflow import Workflow
 from assets.warehouse.record_names import named_records
 from orchestration.configuration.settings import MillpondSettings
@@ -171,6 +172,20 @@ def test_a_plan_that_a_newer_one_replaced_waits_for_no_one(planned: Home) -> Non
     assert "wait for approval" not in overview
     assert "a newer plan replaces it" in listed
     assert "too many" not in listed
+
+
+@pytest.mark.parametrize(("kind", "said"), [("sync", "its workflow is switched off"), ("undo", "")])
+def test_a_plan_of_a_workflow_that_is_off_cannot_be_approved(planned: Home, kind: str, said: str) -> None:
+    """A wrong run is undone while its workflow is off."""
+    Switches(planned.warehouse.folder).override(CUSTOMERS, active=False)
+    with planned.warehouse.writer() as con:
+        con.execute("update sync_plans set kind = ? where plan_id = 'c'", [kind])
+        con.execute(f"truncate plan_{CUSTOMERS}")
+    with TestClient(console(MillpondSettings(), no_dagster)) as http:
+        page = http.get("/console/plans/c").text
+
+    assert said in page
+    assert said or "switched off" not in page
 
 
 def test_the_progress_counts_records_with_an_answer(planned: Home) -> None:

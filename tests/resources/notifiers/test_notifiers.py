@@ -17,7 +17,7 @@ import pytest
 from resources.notifiers import time_limit
 from resources.notifiers.mail import Mail
 from resources.notifiers.notice import Entry, Notice, NotSentError, Receiver
-from resources.notifiers.web import Slack, Webhook
+from resources.notifiers.web import MAX_SLACK_TEXT, Slack, Webhook
 from resources.sandbox.certificates import tls_files
 from tests.resources.notifiers.servers import http_server, notice, smtp_server
 from tests.resources.raw_server import raw_server
@@ -57,6 +57,22 @@ def test_slack_receives_one_escaped_text() -> None:
     assert content["text"].startswith("*Millpond: &lt;!channel&gt; failed*\n")
     assert "customers, projects" in content["text"]
     assert "<" not in content["text"]
+
+
+def test_slack_gets_whole_lines_and_the_number_of_the_others() -> None:
+    """Half an address of a record leads to another record."""
+    address = "https://1234567.app.netsuite.com/app/common/entity/custjob.nl?id="
+    lines = [f"customer {number} A & B {address}{number}" for number in range(100_000, 100_060)]
+    long = Notice("n1", "now", "Title", [Entry("k", "opened", "held back", "x", (), lines)], "https://ui.example")
+    with http_server() as server:
+        Slack(server.url, "127.0.0.1").send(long)
+    shown = json.loads(server.got[0][1])["text"].splitlines()
+
+    assert len("\n".join(shown)) <= MAX_SLACK_TEXT
+    records, (rest, link) = [each.strip().replace("&amp;", "&") for each in shown[2:-2]], shown[-2:]
+    assert records == lines[: len(records)]
+    assert rest == f"… and {len(lines) - len(records)} more lines"
+    assert link == "https://ui.example"
 
 
 def test_a_name_can_neither_look_like_another_line_nor_turn_the_direction() -> None:

@@ -22,7 +22,8 @@ if (form) {
   const kept = new Set(JSON.parse(sessionStorage.getItem(key) || "[]"));
   const here = new Set(boxes.map((each) => each.value));
   const update = () => {
-    for (const each of boxes) each.checked ? kept.add(each.value) : kept.delete(each.value);
+    for (const each of boxes) kept.delete(each.value);
+    for (const each of boxes) if (each.checked) kept.add(each.value);
     sessionStorage.setItem(key, JSON.stringify([...kept]));
     const others = form.querySelectorAll("fieldset input:checked").length;
     const texts = [kept.size ? `${kept.size} record${kept.size === 1 ? "" : "s"}` : "", others ? `${others} more` : ""];
@@ -32,19 +33,24 @@ if (form) {
       all.indeterminate = !all.checked && boxes.some((each) => each.checked);
     }
   };
-  for (const each of boxes) each.checked = kept.has(each.value);
+  const restore = () => { for (const each of boxes) each.checked = kept.has(each.value); update(); };
   all?.addEventListener("change", () => { for (const each of boxes) each.checked = all.checked; update(); });
   form.addEventListener("change", update);
   form.addEventListener("submit", () => {
+    for (const each of form.querySelectorAll("input[type=hidden][name=record]")) each.remove();
     for (const value of kept) {
       if (here.has(value)) continue;
       const made = Object.assign(document.createElement("input"), { type: "hidden", name: "record", value });
       form.append(made);
     }
-    sessionStorage.removeItem(key);
+    sessionStorage.setItem("decided", key);
   });
-  update();
+  addEventListener("pageshow", restore);  // also after the browser put its own ticks back
+  restore();
 }
+// a decision that was refused keeps its ticks, one that was taken does not
+const decided = sessionStorage.getItem("decided");
+if (decided && document.querySelector(".job")) for (const each of [decided, "decided"]) sessionStorage.removeItem(each);
 
 // the progress of a job, until it ends
 const progress = document.querySelector("[data-follow]");

@@ -94,3 +94,13 @@ def test_parts_of_e_mail_addresses_and_accents_do_not_matter(warehouse: Warehous
 
     assert find_records(warehouse, "secret", partial=True) == []
     assert [each.name for each in find_records(warehouse, "perez & so", partial=True)] == ["Pérez & Söhne"]
+
+
+@pytest.mark.parametrize("text", ["1", "C1", "Employer AB"])
+def test_a_found_record_has_the_name_that_it_has_everywhere(warehouse: Warehouse, text: str) -> None:
+    """An individual's company name may be the employer's; it is found by it, and not called so."""
+    with warehouse.writer() as con:
+        person = customer("1", is_person=True, company_name="Employer AB", alt_name="Ann Berg")
+        replace_table(con, "stg_netsuite__customers", customers(person))
+
+    assert find_records(warehouse, text) == [Record("customers", "1", "C1", "Ann Berg")]

@@ -9,7 +9,14 @@ import pytest
 from assets.delivery.chain.seal import seal
 from assets.delivery.imports.selection import ImportSelection, deselect_records, select_records
 from assets.delivery.ledger.events import Event, Happened, record_event
-from assets.delivery.ledger.shadows import Shadow, active_shadow, begin_shadow, confirm_off, end_shadow
+from assets.delivery.ledger.shadows import (
+    Shadow,
+    active_shadow,
+    begin_shadow,
+    confirm_off,
+    continue_shadows,
+    end_shadow,
+)
 from assets.delivery.spec.workflow import Workflow
 from resources.signing import Signer
 from resources.warehouse.tables import replace_table
@@ -48,6 +55,35 @@ def test_what_was_decided_is_as_recorded(con: duckdb.DuckDBPyConnection) -> None
     found = verified(con)
 
     assert found.is_whole, found.problems
+
+
+def test_whoever_confirms_last_that_the_other_connector_is_off_counts(con: duckdb.DuckDBPyConnection) -> None:
+    """A second confirmation is no change of the ledger by someone else."""
+    decide(con)
+    period = active_shadow(con, "flow")
+    assert period
+    confirm_off(con, period, "bob", at(5))
+    seal(con, Signer(KEY), at(6), SWITCHES)
+
+    found = verified(con)
+
+    assert found.is_whole, found.problems
+    assert con.execute("select off_by from sync_shadow_periods where number = 2").fetchall() == [("bob",)]
+
+
+def test_a_period_that_goes_on_after_a_restore_is_recorded_with_its_confirmation(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """The backup is from before both."""
+    seal(con, Signer(KEY), at(1), SWITCHES)
+    continue_shadows(con, [Shadow("flow", 3, "the connector", None, "ada", at(1), off_by="bob", off_at=at(2))])
+    seal(con, Signer(KEY), at(3), SWITCHES)
+
+    found, period = verified(con), active_shadow(con, "flow")
+
+    assert found.is_whole, found.problems
+    assert period
+    assert (period.number, period.off_by) == (1, "bob")
 
 
 PERIODS = "sync_shadow_periods"

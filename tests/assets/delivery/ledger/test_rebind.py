@@ -22,7 +22,8 @@ from resources.warehouse.warehouse import Warehouse
 from tests.assets.delivery.builders import one_source
 from tests.assets.delivery.ledger.ledger_rows import MOMENT, attempt
 
-FORGOTTEN = ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored")
+FORGOTTEN = ("sync_links", "sync_manual_links", "sync_undo_holds", "sync_normalizations", "sync_ignored",
+             "sync_shadow_records", "sync_shadow_differences", "sync_shadow_nights")  # fmt: skip
 STATES = {  # of the last attempt -> of the same attempt after a rebind
     "open": (["intent"], "absent"),
     "unknown": (["intent", "unknown"], "absent"),

@@ -636,3 +636,15 @@ def test_a_second_undo_finds_nothing_to_undo(suiteprojects: WorkflowRunner, sand
     again = suiteprojects.undo("the run").plan
 
     assert {*again["reason_code"]} == {"nothing_to_undo"}
+
+
+def test_a_record_is_undone_by_its_workflow_and_kind_alone(precoro: WorkflowRunner) -> None:
+    """A run may send one record to several targets, and records of several kinds may have one id."""
+    precoro.stage(customer("1"), customer("2")).run()
+
+    assert precoro.undo("run 0", "flow:customers:1").plan["source_id"].to_list() == ["1"]
+    assert precoro.undo("run 0", "customers:2").plan["source_id"].to_list() == ["2"]
+    precoro.spec = one_source(fields=[*OPTION_ROWS, CODE])  # a changed file is no matter for others
+    for other in ("other:customers:1", "flow:projects:1", "projects:1"):
+        with pytest.raises(NothingToUndoError):
+            precoro.undo("run 0", other)

@@ -165,6 +165,33 @@ def test_a_record_created_in_the_target_meanwhile_is_adopted(suite: WorkflowRunn
     assert rows == [(str(created),)]
 
 
+@pytest.mark.parametrize(
+    ("names", "there", "full"),
+    [
+        (["Οδος"], ["ΟΔΟΣ"], ("adopt", "matched")),  # one letter in DuckDB, two in a rule
+        (["C-60", "C-60 "], [], ("ambiguous", "near_duplicate")),
+        (["\uff23-60", "C-60"], [], ("ambiguous", "near_duplicate")),
+    ],
+)
+def test_a_name_that_others_share_is_decided_on_as_in_a_full_run(
+    suite: WorkflowRunner, sandbox: Sandbox, names: list[str], there: list[str], full: tuple[str, str]
+) -> None:
+    """Whatever letters it has; a record of which a person is asked is not created because it was saved."""
+    for name in there:
+        sandbox.suiteprojects.add("Customer", name=name, company="Created")
+    new = [customer(str(6 + place), entity_number=name) for place, name in enumerate(names)]
+    suite.stage(*FIVE, *new)
+    whole = suite.plan("full")
+
+    some = plan_records(suite, "realtime", ("customers", "6"))
+
+    decided_on = [
+        each.plan.filter(source_id="6").select("action", "reason_code", "reason").row(0) for each in (whole, some)
+    ]
+    assert decided_on[0][:2] == full
+    assert decided_on[1] == decided_on[0]
+
+
 @pytest.mark.long
 def test_a_linked_target_record_is_not_adopted_by_another(suite: WorkflowRunner) -> None:
     """The name is the same, but the target record is linked to customer 1."""

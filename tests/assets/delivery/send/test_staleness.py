@@ -467,3 +467,46 @@ def test_unselected_fields_survive_a_put_that_resets(mixed: WorkflowRunner, sand
 
     option = next(each for each in sandbox.precoro.options() if each["external_id"] == "1")
     assert (option["name"], option["code"], option["enable"]) == ("Company 1", "N1", True)
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [("suiteprojects", "c6"), ("suiteprojects", "C6 "), ("precoro", "C6")],
+)
+def test_a_record_that_a_person_made_while_the_plan_waited_is_not_made_again(
+    system: str, name: str, sandbox: Sandbox, request: pytest.FixtureRequest
+) -> None:
+    """A match rule, or a person, finds it in the next plan; a record of another name is created."""
+    runner: WorkflowRunner = request.getfixturevalue(system)
+    number = {"field": "name", "from": "entity_number"}
+    rule = {"field": "name", "ignore_case": True}
+    options = one_source(fields=[OPTION_ROWS[0], number, OPTION_ROWS[2]], match=[rule])
+    runner.spec = options if system == "precoro" else suite_customers()
+    runner.stage(customer("1")).run()
+    plan_id = runner.stage(customer("1"), customer("6"), customer("7")).plan("waits").plan_id
+    if system == "precoro":
+        sandbox.precoro.add_option(name)
+    else:
+        sandbox.suiteprojects.add("Customer", name=name, company="Made by a person")
+    sandbox.clock.sleep(120)
+
+    applied = runner.apply(plan_id, "applied").decisions.to_dicts()
+
+    ends = {row["source_id"]: (row["action"], row["reason_code"]) for row in applied}
+    assert (ends["6"], ends["7"]) == (("skipped", "stale_target"), ("create", "new"))
+    assert runner.run()["6"][0] == ("ambiguous" if name == "C6 " else "adopt")
+
+
+def test_a_record_that_two_may_be_by_now_is_not_adopted(suiteprojects: WorkflowRunner, sandbox: Sandbox) -> None:
+    """The plan that waited knew one of them; a person chooses."""
+    sandbox.suiteprojects.add("Customer", name="C6", company="First")
+    suiteprojects.spec = suite_customers()
+    suiteprojects.stage(customer("1")).run()
+    plan_id = suiteprojects.stage(customer("1"), customer("6")).plan("waits").plan_id
+    sandbox.suiteprojects.add("Customer", name="c6", company="Second")
+
+    applied = suiteprojects.apply(plan_id, "applied").decisions.to_dicts()
+
+    ends = {row["source_id"]: (row["action"], row["reason_code"]) for row in applied}
+    assert ends["6"] == ("skipped", "stale_target")
+    assert suiteprojects.run()["6"] == ("ambiguous", "several_candidates")
