@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.configuration.settings import ROOT
+from tests.bench.everyday import with_steward
 from tests.docs.pages import text_of
 from tests.orchestration.cli.test_main import millpond
 
@@ -48,6 +50,19 @@ def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
         ended = [millpond(tmp_path, *_typed(each, ids), MILLPOND_HOME=home, **TERMINAL) for each in commands(block)]
         assert [each.err for each in ended if each.code not in {0, 4}] == []
         printed = STYLES.sub("", "\n".join(each.out for each in ended)) or printed
+
+
+def test_the_sample_of_the_digest_is_that_of_the_demo(tmp_path: Path) -> None:
+    """Each workflow file names a steward."""
+    (sample,) = re.findall(
+        r"^```text\n(ada@.*?)^```", text_of(Path("docs/operate/alerts.md")), re.MULTILINE | re.DOTALL
+    )
+    named = {"MILLPOND_HOME": str(tmp_path / "demo"), "MILLPOND_WORKFLOWS": str(with_steward(ROOT, tmp_path / "files"))}
+    assert millpond(tmp_path, "demo", **named, **TERMINAL).code == 0
+
+    printed = millpond(tmp_path, "digest", **named, **TERMINAL).out
+
+    assert STYLES.sub("", printed).split() == sample.split()
 
 
 def matched(shown: str, printed: str) -> dict[str, str]:

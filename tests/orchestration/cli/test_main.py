@@ -49,9 +49,9 @@ class Output:
 
 def call(command: Sequence[str], folder: Path, **variables: str) -> Output:
     """Run a command to its end, in another folder than the project's."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MILLPOND_HOME": str(folder), **variables}
-    for name in ("MILLPOND_WORKFLOWS", "DAGSTER_HOME", "CI"):
-        environment.pop(name, None)
+    own = {"MILLPOND_WORKFLOWS", "DAGSTER_HOME", "CI"}
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
+    environment = {**inherited, "PYTHONPATH": str(ROOT), "MILLPOND_HOME": str(folder), **variables}
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, encoding=encoding, timeout=300, check=False
