@@ -44,8 +44,9 @@ _SENT: Mapping[str, Reason] = {
         "update", "NetSuite changed", "A mapped value differs from what was sent last.", NOTHING, "Nothing.",
     ),
     "workflow_changed": Reason(
-        "update", "the workflow file changed", "The values differ because the mapping is another one.", NOTHING,
-        "Nothing; read the first plan after a change of the file.",
+        "update", "the workflow file changed",
+        "The file changed since the record was sent; it gives other values, or NetSuite changed the record as well.",
+        NOTHING, "Nothing; read the first plan after a change of the file.",
     ),
     "drift": Reason(
         "update", "it was edited in the target",

@@ -32,7 +32,7 @@ def plans(
 
     Args:
         plan: A plan to print, by its id or its first characters; it is not made again.
-        show_all: Also those that were sent, rejected or expired.
+        show_all: Also those that were sent, rejected or expired, or write nothing.
         limit: Records to print of the plan; all when omitted.
         html: Also write the plan as a page for reviewers to this file.
         csv: Also write it as a table: a row per record and field.
@@ -90,7 +90,8 @@ def _plans(warehouse: Warehouse, clock: Clock, *, show_all: bool) -> pl.DataFram
     with warehouse.writer() as con:
         ensure_ledger(con)
         ledger.expire(con, utc_now(clock), steady(clock))
-    condition = "true" if show_all else "state in ('ready', 'waiting')"
+    # an open plan that writes nothing needs no decision, unless a guard stopped it
+    condition = "true" if show_all else "state in ('ready', 'waiting') and (writes > 0 or note is not null)"
     return warehouse.read(
         "select plan_id, workflow, concat_ws(' ', kind, left(undone_run, 8)) as kind, state, writes, calls_needed,"
         " seconds_needed, made_at, expires_at, note"

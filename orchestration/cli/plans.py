@@ -7,6 +7,8 @@ from assets.delivery.audit.plan_review import review_plan
 from assets.delivery.errors import NothingToUndoError, SyncError
 from assets.delivery.ledger.plan_kind import PlanKind
 from assets.delivery.ledger.plans import StoredPlan
+from assets.delivery.plan.undo import PlannedUndo
+from assets.delivery.plan.undo_row import NOTHING_TO_UNDO
 from assets.delivery.send.apply import SyncResult
 from assets.result_texts import counted
 from orchestration.authorization import require_approver
@@ -129,7 +131,17 @@ def undo(
             for _, undone in made:
                 if undone.conflicts:
                     print_wrapped(f"{counted(undone.conflicts, 'records')} would be left unchanged, see above")
-                print_wrapped(f"`millpond apply {undone.plan_id}` sends it")
+                print_wrapped(_how_to_undo(undone))
         write_files(reviews, html, csv)
     conflicts = any(undone.conflicts for _, undone in made)
     return worst(FAILED if failed else CLEAN, HELD_BACK if conflicts else CLEAN)
+
+
+def _how_to_undo(undone: PlannedUndo) -> str:
+    """Return what sending the plan does: one that writes nothing can still keep what a person brought back."""
+    command, plan = f"`millpond apply {undone.plan_id}`", undone.plan
+    if plan["payload"].null_count() < plan.height:
+        return f"{command} sends it"
+    if plan.filter(reason_code=NOTHING_TO_UNDO).height:
+        return f"nothing to send; {command} only lets the next runs leave the former values as they are"
+    return "nothing to send"

@@ -5,7 +5,9 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
+import duckdb
 import polars as pl
 
 from assets.delivery.errors import SyncError
@@ -48,10 +50,7 @@ def apply_plan(
     require_known(parse_filters(only), workflow.spec.target_fields)  # a mistyped part approves nothing
     with connections.warehouse.writer() as con:
         ensure_ledger(con)
-        if plan.state in plans.OPEN_STATES:
-            plans.set_decided_by(con, plan.plan_id, approver)
-            details = {"checksum": plan.checksum, "only": list(only), "run_id": run_id}
-            record_event(con, _decision(Happened.APPROVED, plan, approver, connections, reason, details))
+        record_approval(con, plan, only, run_id, approver, connections.now, reason)
     try:
         return run_sync(
             RunContext(connections.warehouse, workflow, target, run_id, clock), plan_id=plan.plan_id, only=tuple(only)
@@ -59,6 +58,17 @@ def apply_plan(
     finally:
         with connections.warehouse.writer() as con:  # a plan that was refused made no run
             name_account(con, run_id, plan.workflow, connections.client(workflow).base_url)
+
+
+def record_approval(
+    con: duckdb.DuckDBPyConnection, plan: StoredPlan, only: Sequence[str], run_id: str, approver: str,
+    moment: datetime, reason: str = "",
+) -> None:  # fmt: skip
+    """Record who approved a plan, if it is open, before anything of it is sent."""
+    if plan.state in plans.OPEN_STATES:
+        plans.set_decided_by(con, plan.plan_id, approver)
+        details = {"checksum": plan.checksum, "only": list(only), "run_id": run_id}
+        record_event(con, _decision(Happened.APPROVED, plan, approver, moment, reason, details))
 
 
 def stale_records(synced: SyncResult) -> pl.DataFrame:
@@ -74,16 +84,16 @@ def reject_plan(connections: Connections, plan_id: str, reason: str, approver: s
         plans.reject(con, plan, connections.now, reason)
         plans.set_decided_by(con, plan.plan_id, approver)
         details = {"checksum": plan.checksum}
-        record_event(con, _decision(Happened.REJECTED, plan, approver, connections, reason, details))
+        record_event(con, _decision(Happened.REJECTED, plan, approver, connections.now, reason, details))
     return plan
 
 
 def _decision(
-    event: Happened, plan: StoredPlan, approver: str, connections: Connections, note: str, details: Mapping[str, object]
+    event: Happened, plan: StoredPlan, approver: str, moment: datetime, note: str, details: Mapping[str, object]
 ) -> Event:
     """Return the event of a decision about a plan; its checksum says which rows it had."""
     return Event(
-        event=event, at=connections.now, workflow=plan.workflow, subject=plan.plan_id, by=approver, note=note,
+        event=event, at=moment, workflow=plan.workflow, subject=plan.plan_id, by=approver, note=note,
         details=details,
     )  # fmt: skip
 

@@ -12,7 +12,9 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from assets.delivery.ledger.plans import find
 from assets.delivery.send.apply import run_sync
+from orchestration.operator_jobs.plan_actions import record_approval
 from orchestration.simulation.night import EXPECTED, FAILED, End, Night, context_of, run_night, sent
 from orchestration.simulation.options import Options
 from orchestration.simulation.weather import Death
@@ -63,6 +65,8 @@ def approve(world: World, run_id: str, workflow: str, plan_id: str) -> End:
     random.seed(f"{world.options.seed} {run_id}")
     try:
         with world.warehouse.kept_open(), world.clients() as clients:
+            with world.warehouse.writer() as con:
+                record_approval(con, find(con, plan_id), (), run_id, "an operator", world.now)
             context = context_of(world, chosen, clients[chosen.spec.connection_name], run_id)
             return sent(run_sync(context, plan_id=plan_id))
     except EXPECTED as error:

@@ -32,6 +32,7 @@ from resources.warehouse.tables import columns_of
 from tests.orchestration.conftest import Home, at_home, edited_workflows
 
 CUSTOMERS, OPTIONS, CLASSES = "suiteprojects__customers", "precoro__options", "suiteprojects__customer_class"
+PROJECT_CLASSES = "suiteprojects__project_class"
 LAYERS = ("mart", "target", "plan", "sync")
 GROUPS = {"netsuite", "warehouse", "history", "suiteprojects", "hierarchies", "precoro", "analysts"}
 LOAD = """
@@ -429,6 +430,8 @@ def test_a_workflow_switched_on_while_running_is_runnable(synced: Home) -> None:
     assert specs()[f"sync_{CLASSES}"].tags["millpond/active"] == "true"
     nightly = definitions().resolve_job_def(RECONCILE).asset_layer.asset_graph.asset_check_keys
     assert {f"sync_{CLASSES}", f"sync_{OPTIONS}"} <= {key.asset_key.to_user_string() for key in nightly}
+    checks = definitions().resolve_asset_graph().asset_check_keys
+    assert not {key for key in checks if key.asset_key.path == [f"sync_{PROJECT_CLASSES}"]}  # it is off
 
 
 def test_a_workflow_switched_off_while_running_does_nothing_and_fails_nothing(synced: Home) -> None:

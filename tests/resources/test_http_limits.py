@@ -11,11 +11,13 @@ from itertools import count
 from pathlib import Path
 from socket import create_server
 from threading import Event, Thread
+from time import monotonic
 
 import httpx
 import pytest
 import trustme
 
+from resources import http_limits
 from resources.errors import AnswerLostError, ContractError, CredentialsError, UntrustedError
 from resources.http import HttpClient
 from resources.http_limits import AnswerLimitError, BoundedTransport, Network
@@ -105,13 +107,13 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @contextmanager
-def dripping(begin: bytes, drop: bytes) -> Iterator[str]:
+def dripping(begin: bytes, drop: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve one connection that sends a beginning and then the same bytes again and again, for two seconds."""
     ended = Event()
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
+        accepted, _ = listener.accept()
+        with tls.wrap_socket(accepted, server_side=True) if tls else accepted as connection, suppress(OSError):
             connection.sendall(begin)
             for _ in range(100):
                 connection.sendall(drop)
@@ -121,7 +123,7 @@ def dripping(begin: bytes, drop: bytes) -> Iterator[str]:
     with create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://localhost:{listener.getsockname()[1]}"
         ended.set()
         thread.join()
 
@@ -146,6 +148,55 @@ def test_a_slow_drip_outside_of_the_body_ends(begin: bytes, drop: bytes) -> None
         with pytest.raises(ContractError, match="the response is not complete after 0 s"):
             client.send("GET", "/", "read", safe_to_repeat=True)
     assert client.calls == 1
+
+
+def test_a_slow_drip_over_tls_ends() -> None:
+    """As every system is called."""
+    server, trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    AUTHORITY.issue_cert("localhost").configure_cert(server)
+    AUTHORITY.configure_trust(trusted)
+    with dripping(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n", server) as address, Network(verify=trusted) as network:
+        http = httpx.Client(base_url=address, transport=BoundedTransport(network, max_seconds=0.15))
+        with pytest.raises(AnswerLimitError, match="the response is not complete after 0 s"):
+            http.get("/")
+
+
+def test_a_read_without_an_answer_ends_with_its_own_timeout() -> None:
+    """It is an outage, after which the request is repeated: only the time of all of it is a limit."""
+    with create_server(("127.0.0.1", 0)) as silent, Network() as network:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        http = httpx.Client(base_url=address, transport=BoundedTransport(network, max_seconds=2), timeout=0.05)
+        with pytest.raises(httpx.ReadTimeout):
+            http.get("/")
+
+
+def test_a_request_that_no_one_reads_ends() -> None:
+    """A write has its own timeout as well, beyond the time of the request."""
+    with create_server(("127.0.0.1", 0)) as silent, Network() as network:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        http = httpx.Client(base_url=address, transport=BoundedTransport(network, max_seconds=0.1), timeout=10)
+        began = monotonic()
+        with pytest.raises(AnswerLimitError, match="the response is not complete after 0 s"):
+            http.post("/", content=bytes(20 * MEGABYTE))
+        assert monotonic() - began < 5
+        assert not network._pool.connections
+
+
+def test_a_request_within_another_leaves_it_its_own_time() -> None:
+    """A sign-in may be renewed in the middle of a request."""
+    left: list[float] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        inner.handle_request(httpx.Request("GET", "https://service.example"))
+        left.append(http_limits._seconds_left.get()())
+        return httpx.Response(200)
+
+    inner = BoundedTransport(httpx.MockTransport(lambda _: httpx.Response(200)), max_seconds=7, now=lambda: 0)
+    outer = BoundedTransport(httpx.MockTransport(answer), max_seconds=60, now=lambda: 0)
+    outer.handle_request(httpx.Request("GET", "https://service.example"))
+
+    assert left == [60]
+    assert http_limits._seconds_left.get()() == http_limits.MAX_SECONDS
 
 
 def test_a_compressed_answer_within_the_limits_is_read() -> None:

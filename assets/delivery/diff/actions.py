@@ -45,8 +45,9 @@ DIFFERS = pl.col("changes").list.len() > 0
 FIELDS = TOUCHED.list.join(", ")
 RESTORED = pl.col("restored").is_not_null()
 EDITED_HOW = pl.when(RESTORED).then(pl.lit(EDITED_OR_SENT)).otherwise(pl.lit("edited in the target"))
-# no field that differs shows what the restored ledger wrote last: an edit, or what a run sent after the backup
-UNKNOWN = RESTORED & (pl.col("edited").str.split(", ").list.len() == pl.col("changes").list.len())
+# no field that differs shows what our last write left there
+ALL_EDITED = (TOUCHED.list.set_difference(pl.col("edited").str.split(", ")).list.len() == 0).fill_null(value=False)
+UNKNOWN = RESTORED & ALL_EDITED  # an edit, or what a run sent after the backup
 
 
 def choose_actions(
@@ -140,10 +141,12 @@ def _not_ours_yet(spec: WorkflowSpec) -> list[Case]:
 def _differing(target: TargetShape, spec: WorkflowSpec, *, monitored: bool) -> list[Case]:
     """Return the cases of records of ours that differ, with the cause."""
     confirmed = pl.col("confirmed_hash").eq_missing(pl.col("payload_hash"))
-    drifted = DIFFERS & OURS & confirmed & pl.col("confirmed_version").eq_missing(pl.lit(spec.version))
+    # another file can be the cause, such as one that monitors more fields; but not of what was edited since
+    same_file = pl.col("confirmed_version").eq_missing(pl.lit(spec.version))
+    drifted = DIFFERS & OURS & confirmed & (same_file | ALL_EDITED)
     if not monitored:  # what was not monitored was never sent, so that it differs without an edit in the target
         drifted &= pl.col("edited").is_not_null()
-    drifted |= DIFFERS & OURS & UNKNOWN.fill_null(value=False)
+    drifted |= DIFFERS & OURS & UNKNOWN
     inactive = pl.col("target_state.is_active") == pl.lit(value=False)
     reactivates = DIFFERS & TOUCHED.list.contains(target.active_field) & inactive
     edited = DIFFERS & pl.col("confirmed_version").is_not_null() & (pl.col("confirmed_version") != spec.version)

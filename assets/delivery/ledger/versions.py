@@ -237,18 +237,21 @@ def _open(con: duckdb.DuckDBPyConnection, side: Side, reading: Reading, versions
         f" left join (select {key}, max(valid_to) as ended, bool_or(to_position = $position) as continues{known}"
         f" from {quoted(versions)} semi join _changed_versions using ({key}) group by all) as before"
         f" on {_same_key(side, 'now', 'before')}"
-        f" {_one_per_key(con, side)}",
+        f" {_one_per_key(con, side, table)}",
         values,
     )
 
 
-def _one_per_key(con: duckdb.DuckDBPyConnection, side: Side) -> str:
+def _one_per_key(con: duckdb.DuckDBPyConnection, side: Side, table: str) -> str:
     """Return the clause that leaves one row of each key; blank if each has one: it takes two fifths of the time."""
-    key = ", ".join(map(quoted, side.key))
-    query = f"select count(*) > count(distinct ({key})) from _changed_versions where begins"
+    key = ", ".join(f"now.{quoted(name)}" for name in side.key)
+    # also a row that is as it was is joined to the change of another one with its key
+    query = (
+        f"select count(*) > count(distinct ({key})) from {table} as now"
+        f" join _changed_versions as changed on changed.begins and {_same_key(side, 'now', 'changed')}"
+    )
     has_repeated = con.execute(query).fetchall()[0][0]
-    within = ", ".join(f"now.{quoted(name)}" for name in side.key)
-    return f"qualify row_number() over (partition by {within}) = 1" if has_repeated else ""
+    return f"qualify row_number() over (partition by {key}) = 1" if has_repeated else ""
 
 
 _CAUSE = f"""case

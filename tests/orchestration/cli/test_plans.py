@@ -306,6 +306,11 @@ def test_undo_plans_the_reversal_of_a_run(synced: Home, capsys: pytest.CaptureFi
     assert changed != before
     assert {key: after[key] for key in before} == before
     assert plans.undo("nonsense") == 2
+    capsys.readouterr()
+    assert plans.undo(run_id[:8]) == 0
+    assert "nothing to send; `millpond apply " in capsys.readouterr().out
+    assert plan_list.plans() == 0
+    assert capsys.readouterr().out.startswith("no open plan")
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.delivery.ledger.tables import ensure_ledger
 from orchestration.simulation.simulation import Simulation
 from orchestration.simulation.targets import place_of
 from orchestration.simulation.truth import ACTIVE, Version
@@ -128,6 +129,31 @@ def test_calls_that_are_refused_are_a_violation_unless_a_quota_ended(
     precoro.watch.end(before, "day 1", quotas_end=True)
 
     assert broken(precoro) == expected
+
+
+def test_counts_and_limits_of_a_run_are_watched(precoro: Simulation) -> None:
+    """A run that says more than it did, and one that sent more than its workflow allows."""
+
+    def run_alone() -> None:
+        with precoro.world.warehouse.writer() as con:
+            ensure_ledger(con)
+            con.execute(
+                "insert into sync_runs by name select 'run' as run_id, $name as workflow, 'plan' as plan_id,"
+                " 'finished' as state, 1 as position, 2 as updated, 0 as created, 0 as deactivated, 0 as reactivated",
+                {"name": PRECORO},
+            )
+            con.execute(
+                "insert into sync_plans by name select 'plan' as plan_id, $name as workflow, 'run' as sent_by",
+                {"name": PRECORO},
+            )
+            con.execute(
+                "insert into sync_attempts by name select 'a' || number as attempt_id, $name as workflow,"
+                " 'customers' as source, number::varchar as source_id, 'run' as run_id, 'intent' as state,"
+                " 'deactivate' as action, 1 as position from range(9) as t(number)",
+                {"name": PRECORO},
+            )
+
+    assert after(precoro, run_alone) == {"counts": 1, "guards": 1}
 
 
 def test_a_move_changes_the_levels_below_it_as_well(precoro: Simulation) -> None:

@@ -113,6 +113,32 @@ def test_other_policies_report_the_edit_and_send_nothing(
     assert reason.endswith(": company")
 
 
+@pytest.mark.parametrize(("policy", "other"), [("report", {}), ("adopt", {"guards": {"create": {"rows": 5}}})])
+def test_an_edit_stays_one_if_the_workflow_file_changes(
+    edited: WorkflowRunner, sandbox: Sandbox, policy: str, other: dict[str, object]
+) -> None:
+    """Whoever sets the policy after a plan showed the edit wants to keep it; nor does a guard decide about values."""
+    edited.spec = suite_customers(drift=policy, **other)
+
+    assert edited.run() == {"1": ("unchanged", f"drift_{policy}ed")}
+    assert edited.run() == {"1": ("unchanged", f"drift_{policy}ed")}
+    assert company(sandbox) == EDITED
+
+
+@pytest.mark.long
+def test_a_file_that_monitors_more_fields_sends_them_under_every_policy(
+    suiteprojects: WorkflowRunner, sandbox: Sandbox
+) -> None:
+    """The target shows what our last write left there, so that no one edited it."""
+    suiteprojects.spec = suite_customers(drift="report", monitored_fields=["name"])
+    suiteprojects.stage(customer("1")).run()
+    assert suiteprojects.stage(customer("1", company_name="New")).run() == {"1": ("unchanged", "not_monitored")}
+    suiteprojects.spec = suite_customers(drift="report")
+
+    assert suiteprojects.run() == {"1": ("update", "workflow_changed")}
+    assert company(sandbox) == "New"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("drift", POLICIES)
 def test_a_change_in_netsuite_is_sent_under_every_policy(edited: WorkflowRunner, sandbox: Sandbox, drift: str) -> None:
@@ -224,7 +250,7 @@ def test_an_edit_is_drift_after_a_plan_that_was_not_sent(edited: WorkflowRunner,
     edited.plan("only planned")
     edited.spec = suite_customers(timezone="Europe/Stockholm")
 
-    assert edited.run() == {"1": ("update", "workflow_changed")}
+    assert edited.run() == {"1": ("update", "drift")}
     assert drift(edited) == [("restored", "company")]
     edit_customer(sandbox, active="")
     edited.stage(customer("1", is_deleted=True)).run()

@@ -121,6 +121,20 @@ def test_a_key_that_is_listed_twice_has_one_version(side: Side) -> None:
     assert history.versions(side)[side.key[-1]].to_list() == ["1", "2"]
 
 
+@pytest.mark.parametrize("side", [MART, TARGET], ids=["mart", "target"])
+def test_a_key_that_is_listed_a_second_time_with_other_values_has_one_current_version(side: Side) -> None:
+    """One of its rows is as it was, so that only the other one is a change."""
+    history = History()
+    keys = [str(number) for number in range(100, 300)]
+    history.rows = {key: OF[side.name](key) for key in keys}
+    history.read(side)
+    history.rows["again"] = OF[side.name]("100", "Another")
+
+    history.read(side)
+
+    assert history.versions(side).filter("is_current")[side.key[-1]].to_list() == keys
+
+
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(["edit", "edit", "delete", "nothing", "inactive"]),
